@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HalfOpenLinux
+import Synchronization
+
+/// Where a loop delivers the ends of checks: one waiting caller, or a stream.
+package protocol CheckSink: AnyObject, Sendable {
+  /// Set by the cancelling side before it posts the cancellation. A loop starts nothing for such a sink.
+  var isCancelled: Bool { get }
+
+  /// Has one check only, whose tag the loop keeps in `slotTag`, so that its cancellation need not search.
+  var isSingle: Bool { get }
+
+  /// Written by the loop that owns the slot, and read by it again on cancellation.
+  var slotTag: UInt64 { get set }
+
+  /// Called once for each check, on the loop's thread. Never blocks.
+  func deliver(_ end: CheckEnd, index: Int)
+
+  /// Called on the loop's thread at the end of a round with one or more `deliver`.
+  func flush()
+}
+
+extension CheckSink {
+  package var isSingle: Bool { false }
+  package var slotTag: UInt64 {
+    get { .max }
+    set {}
+  }
+}
+
+/// One caller that awaits one check.
+package final class SingleCheck: CheckSink {
+  private let cancelled = Atomic<Bool>(false)
+  private let continuation = Mutex<Resumption<CheckEnd>?>(nil)
+  private let tag = Atomic<UInt64>(.max)
+
+  package init() {}
+
+  package var isSingle: Bool { true }
+  package var slotTag: UInt64 {
+    get { tag.load(ordering: .relaxed) }
+    set { tag.store(newValue, ordering: .relaxed) }
+  }
+
+  package var isCancelled: Bool { cancelled.load(ordering: .acquiring) }
+  package func markCancelled() { cancelled.store(true, ordering: .releasing) }
+
+  /// Before the request is posted.
+  package func arm(_ continuation: Resumption<CheckEnd>) {
+    self.continuation.withLock { $0 = continuation }
+  }
+
+  package func deliver(_ end: CheckEnd, index: Int) {
+    let waiting = continuation.withLock { $0.take() }
+    waiting?.resume(returning: end)
+  }
+
+  package func flush() {}
+}

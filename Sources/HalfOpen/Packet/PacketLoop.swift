@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if HALFOPEN_LIBPCAP
+
+  import HalfOpenLinux
+  import HalfOpenPcap
+  import HalfOpenWire
+
+  /// The packet engine's thread: takes requests, feeds the state machine, sleeps when there is nothing to do.
+  final class PacketLoop {
+    /// SYNs handed to the kernel at once. More saves little, and makes the stamp of the last one later than the others'.
+    static let batch = 16
+    private static let batchesPerRound = 4
+    /// Frames read from one capture before the others, and the sender, have their turn.
+    private static let framesPerTurn = 256
+    /// How long timers wait for captures that are full of unread frames: long enough for what is an answer among them, and
+    /// short enough that a flood can't hold up the deadlines.
+    private static let patience: Int64 = 250_000_000
+
+    private let mailbox: Mailbox
+    private let port: KernelPacketPort
+    private let epoll: Epoll
+    private var checks: PacketChecks<KernelPacketPort>
+    private var post = Mailbox.Post()
+    /// Requests taken from the mailbox and not yet started.
+    private var backlog: [CheckRequest] = []
+    private var backlogHead = 0
+    private var entries: [Captures.Entry] = []
+    /// Every frame captured before it has been read.
+    private var heard: Instant
+
+    init(_ configuration: CheckerConfiguration, mailbox: Mailbox) throws(CheckError) {
+      self.mailbox = mailbox
+      let now = Instant.now
+      heard = now
+      port = try KernelPacketPort(configuration, now: now)
+      checks = PacketChecks(port: port, policy: configuration.reset, maximumPorts: configuration.maximumPorts, now: now)
+      do throws(SystemCallError) {
+        epoll = try Epoll(capacity: 64)
+        try epoll.add(mailbox.descriptor, events: .input, tag: .max)
+      } catch {
+        throw CheckError(error, subject: "starting the packet engine")
+      }
+      try adopt()
+    }
+
+    func run() {
+      while !post.isShutDown {
+        let now = Instant.now
+        port.beginRound(now: now)
+        var isBusy = takeMail(now: now)
+        isBusy = sendSome() || isBusy
+        isBusy = readCaptures() || isBusy
+        let end = Instant.now
+        checks.expire(now: end, heard: max(heard, end.advanced(byNanoseconds: -PacketLoop.patience)))
+        _ = send()
+        checks.finishRound(now: .now)
+        // A check that ended may have let another begin: its SYN leaves before anybody sleeps.
+        isBusy = send() || isBusy
+        if !isBusy { sleep() }
+      }
+      checks.endAll(.shutDown)
+      for request in backlog[backlogHead...] { request.sink.deliver(.failure(.shutDown), index: request.index) }
+      for request in backlog[backlogHead...] { request.sink.flush() }
+    }
+
+    private func takeMail(now: Instant) -> Bool {
+      guard mailbox.take(into: &post) else { return false }
+      // A steady stream never empties the backlog: what is done goes as soon as it is the greater half.
+      if backlogHead >= backlog.count - backlogHead {
+        backlog.removeSubrange(..<backlogHead)
+        backlogHead = 0
+      }
+      backlog.append(contentsOf: post.requests)
+      for sink in post.cancellations { checks.cancel(sink, now: now) }
+      post.removeAll()
+      return true
+    }
+
+    /// Several batches, each with a stamp of its own. What a round costs beside them is shared by many checks.
+    private func sendSome() -> Bool {
+      var isBusy = false
+      for _ in 0..<PacketLoop.batchesPerRound {
+        guard startSome(now: .now) else { break }
+        _ = send()
+        isBusy = true
+      }
+      return isBusy
+    }
+
+    private func startSome(now: Instant) -> Bool {
+      let end = min(backlogHead + PacketLoop.batch, backlog.count)
+      guard backlogHead < end else { return false }
+      while backlogHead < end {
+        checks.start(backlog[backlogHead], now: now)
+        backlogHead += 1
+      }
+      // The requests hold their sinks: an emptied backlog must not.
+      if backlogHead == backlog.count {
+        backlog.removeAll(keepingCapacity: true)
+        backlogHead = 0
+      }
+      adoptQuietly()
+      return true
+    }
+
+    /// Flushes the batches and reports what did not leave.
+    private func send() -> Bool {
+      checks.willFlush(now: .now)
+      port.flush()
+      guard !port.failures.isEmpty else { return false }
+      let now = Instant.now
+      for failure in port.takeFailures() {
+        checks.sendFailed(tag: failure.tag, wasReset: failure.wasReset, errno: failure.errno, now: now)
+      }
+      return true
+    }
+
+    private func readCaptures() -> Bool {
+      var isBusy = false
+      var isDrained = true
+      let start = Instant.now
+      for entry in entries {
+        let now = Instant.now
+        // Captures stamp with wall time; both clocks are read together, so that a step of the wall clock matters only to
+        // the packets under way.
+        let offset = realtimeNanoseconds() &- now.nanoseconds
+        let linkType = entry.linkType
+        do throws(CaptureError) {
+          let count = try entry.capture.dispatch(max: PacketLoop.framesPerTurn) { bytes, _, nanoseconds in
+            guard let frame = try? Frame(bytes, linkType: linkType) else { return }
+            checks.receive(frame, stamp: Instant(nanoseconds: nanoseconds &- offset), now: now)
+          }
+          isBusy = isBusy || count > 0
+          isDrained = isDrained && count < PacketLoop.framesPerTurn
+        } catch {
+          lose(entry, CheckError(error), now: now)
+        }
+      }
+      if isDrained { heard = start }
+      return isBusy
+    }
+
+    /// A capture can't be read any more: no reply on its interface will be seen.
+    private func lose(_ entry: Captures.Entry, _ error: CheckError, now: Instant) {
+      try? epoll.remove(entry.capture.descriptor)
+      entries.removeAll { $0 === entry }
+      port.captures.close(entry)
+      port.forgetRoutes()
+      checks.interfaceLost(entry.interface, error, now: now)
+    }
+
+    private func adopt() throws(CheckError) {
+      for entry in port.opened {
+        do throws(SystemCallError) {
+          try epoll.add(entry.capture.descriptor, events: .input, tag: UInt64(entry.interface))
+        } catch {
+          throw CheckError(error, subject: "waiting for captured packets")
+        }
+        entries.append(entry)
+      }
+      port.opened.removeAll()
+    }
+
+    private func adoptQuietly() {
+      guard !port.opened.isEmpty else { return }
+      let new = port.opened
+      do throws(CheckError) { try adopt() } catch { for entry in new { lose(entry, error, now: .now) } }
+    }
+
+    private func sleep() {
+      let timeout = checks.nextLook.map { max(0, $0.nanoseconds(since: .now)) }
+      let count = (try? epoll.wait(timeout: timeout)) ?? 0
+      for index in 0..<count where epoll.event(index).tag == .max { mailbox.clear() }
+    }
+  }
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpen
+import HalfOpenLinux
+
+/// The checker that a command uses, and why that one.
+struct Engine: Sendable {
+  var checker: any Checker
+  var backend: CheckResult.Backend
+  /// What to tell under `--verbose`.
+  var why: String
+  /// What to tell always: options that the chosen engine does not heed.
+  var warnings: [String] = []
+
+  /// Starts the engine that `options` ask for.
+  static func start(_ options: EngineOptions, mode: CheckOptions.Mode) throws(CheckError) -> Engine {
+    switch options.backend {
+    case .connect:
+      return Engine(checker: try ConnectEngine(options.configuration), backend: .connect, why: "it was asked for")
+    case .packet:
+      #if HALFOPEN_LIBPCAP
+        do throws(CheckError) {
+          return Engine(checker: try PacketEngine(options.configuration), backend: .packet, why: "it was asked for")
+        } catch {
+          throw withGrant(error)
+        }
+      #else
+        throw CheckError(
+          .unsupported, subject: "--backend packet: this build has no libpcap",
+          advice: "build with the default traits, or use --backend connect")
+      #endif
+    case .auto:
+      let automatic = try AutoChecker(options.configuration)
+      var engine = Engine(checker: automatic, backend: automatic.backend, why: automatic.why)
+      if mode == .full {
+        engine.backend = .connect
+        engine.why = "only it completes handshakes"
+      } else if automatic.backend == .connect {
+        #if HALFOPEN_LIBPCAP
+          engine.why = "no CAP_NET_RAW for the packet engine; to have it, run once: \(Capabilities.grantCommand)"
+        #endif
+        engine.warnings = unheeded(options)
+      }
+      return engine
+    }
+  }
+
+  /// A refusal with the command that mends it.
+  private static func withGrant(_ error: CheckError) -> CheckError {
+    guard error.code == .notPermitted else { return error }
+    return CheckError(
+      .notPermitted, subject: error.subject,
+      advice: "run once: \(Capabilities.grantCommand) (or use --backend connect, which needs no permission)",
+      errno: error.errno, call: error.call)
+  }
+
+  private static func unheeded(_ options: EngineOptions) -> [String] {
+    var names: [String] = []
+    if options.reset != .auto { names.append("--reset") }
+    if !options.captureInterface.isEmpty { names.append("--capture-interface") }
+    return names.map { "\($0) has no effect without the packet engine; see `halfopen doctor`" }
+  }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// Ends a run from outside: a signal, or an output that takes no more.
+final class Interruption: Sendable {
+  private struct State {
+    var signal: Int32?
+    var isStopped = false
+    var cancel: (@Sendable () -> Void)?
+  }
+
+  private let state = Mutex(State())
+
+  /// The signal that came, nil for none.
+  var signal: Int32? { state.withLock { $0.signal } }
+  /// The run was told to stop.
+  var isStopped: Bool { state.withLock { $0.isStopped } }
+
+  /// Runs `body` in a task that `stop` cancels.
+  func run<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
+    let task = Task { await body() }
+    let isStopped = state.withLock { state in
+      state.cancel = { task.cancel() }
+      return state.isStopped
+    }
+    if isStopped { task.cancel() }
+    return await task.value
+  }
+
+  /// - Returns: false if the run was told to stop before: it is time for harsher means.
+  @discardableResult
+  func stop(signal: Int32? = nil) -> Bool {
+    let (cancel, isFirst) = state.withLock { state in
+      let isFirst = signal == nil || state.signal == nil
+      if state.signal == nil { state.signal = signal }
+      state.isStopped = true
+      return (state.cancel, isFirst)
+    }
+    cancel?()
+    return isFirst
+  }
+}

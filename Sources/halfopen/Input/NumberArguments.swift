@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+/// Starts a second, or no bound: `1000`, `0.5`, `max`.
+enum RateArgument: Hashable, Sendable, ExpressibleByArgument {
+  case unlimited
+  /// Nanoseconds from one start to the next.
+  case interval(nanoseconds: Double)
+
+  init?(argument: String) {
+    if argument == "max" {
+      self = .unlimited
+      return
+    }
+    guard let rate = FixedDecimal(argument), rate.billionths > 0 else { return nil }
+    self = .interval(nanoseconds: 1e18 / Double(rate.billionths))
+  }
+
+  var defaultValueDescription: String { "max" }
+}
+
+/// `40000-40999`, or a single port.
+struct PortRangeArgument: Hashable, Sendable, ExpressibleByArgument {
+  let range: ClosedRange<UInt16>
+
+  init?(argument: String) {
+    guard case .success(let list) = PortList.parse(argument), list.ranges.count == 1 else { return nil }
+    range = list.ranges[0]
+  }
+}
+
+/// A firewall mark, decimal or `0x` and hexadecimal.
+struct MarkArgument: Hashable, Sendable, ExpressibleByArgument {
+  let value: UInt32
+
+  init?(argument: String) {
+    let isHexadecimal = argument.hasPrefix("0x") || argument.hasPrefix("0X")
+    let digits = isHexadecimal ? argument.dropFirst(2) : argument[...]
+    guard digits.first?.isHexDigit == true, let number = UInt32(digits, radix: isHexadecimal ? 16 : 10) else {
+      return nil
+    }
+    value = number
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpen
+import HalfOpenLinux
+import HalfOpenWire
+
+/// The records of JSON Lines. Names, types and order are a promise: docs/output-formats.md.
+enum ResultJSON {
+  static func record(_ line: ResultLine) -> [UInt8] {
+    let result = line.result
+    var record = JSONRecord()
+    record.field("type", "result")
+    record.field("time", Timestamp.text(realtimeNanoseconds: line.time))
+    record.field("ip", line.address)
+    if let name = line.name { record.field("host", name) }
+    record.field("port", line.endpoint.port)
+    record.field("protocol", "tcp")
+    record.field("state", result.state.rawValue)
+    record.field("reason", "\(result.reason)")
+    if let rtt = result.rtt { record.field("rtt_us", thousandths: rtt.saturatedNanoseconds) }
+    if let answer = result.answer {
+      record.field("ttl", answer.ttl)
+      record.field("window", answer.window)
+      if let mss = answer.options.mss { record.field("mss", mss) }
+    }
+    record.field("transmissions", result.transmissions)
+    record.field("backend", result.backend.rawValue)
+    record.field("handshake", result.handshake.rawValue)
+    record.field("flags", result.flags.names)
+    if let icmp = result.icmp {
+      record.field("icmp") { inner in
+        inner.field("type", icmp.type)
+        inner.field("code", icmp.code)
+        inner.field("from", "\(icmp.sender)")
+      }
+    }
+    return record.line()
+  }
+
+  static func record(_ fault: FaultLine) -> [UInt8] {
+    var record = JSONRecord()
+    record.field("type", "error")
+    record.field("time", Timestamp.text(realtimeNanoseconds: fault.time))
+    record.field("target", fault.target)
+    if let port = fault.port { record.field("port", port) }
+    record.field("error", "\(fault.error.code)")
+    if let errno = fault.error.errno { record.field("errno", errno.name) }
+    record.field("message", "\(fault.error)")
+    return record.line()
+  }
+
+  static func record(_ summary: Summary) -> [UInt8] {
+    var record = JSONRecord()
+    record.field("type", "summary")
+    record.field("targets", summary.targets)
+    record.field("open", summary.open)
+    record.field("closed", summary.closed)
+    record.field("unreachable", summary.unreachable)
+    record.field("no_answer", summary.noAnswer)
+    record.field("errors", summary.errors)
+    record.field("sent", summary.sent)
+    record.field("elapsed_s", millionths: summary.elapsedNanoseconds / 1000)
+    if let rate = summary.rateTenths { record.field("rate_pps", thousandths: rate * 100) }
+    record.field("complete", summary.isComplete)
+    return record.line()
+  }
+
+  static func record(_ statistics: PingStatistics, for line: ResultLine) -> [UInt8] {
+    var record = JSONRecord()
+    record.field("type", "statistics")
+    record.field("time", Timestamp.text(realtimeNanoseconds: line.time))
+    record.field("ip", line.address)
+    if let name = line.name { record.field("host", name) }
+    record.field("port", line.endpoint.port)
+    record.field("protocol", "tcp")
+    record.field("checks", statistics.checks)
+    record.field("open", statistics.open)
+    record.field("closed", statistics.closed)
+    record.field("unreachable", statistics.unreachable)
+    record.field("no_answer", statistics.noAnswer)
+    record.field("loss", thousandths: statistics.lossTenthsOfPercent)
+    if let rtt = statistics.rtt {
+      record.field("rtt_min_us", thousandths: rtt.minimum)
+      record.field("rtt_avg_us", thousandths: rtt.average)
+      record.field("rtt_max_us", thousandths: rtt.maximum)
+      record.field("rtt_stddev_us", thousandths: rtt.deviation)
+    }
+    return record.line()
+  }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import HalfOpen
+import HalfOpenTesting
+import HalfOpenWire
+import TestSupport
+import Testing
+
+/// The built binary, on loopback in a namespace without a route out.
+@Suite(.requiresNetworkNamespace, .serialized) struct CommandLineTests {
+  private let network: NetworkNamespace
+  private let listener: LocalListener
+  private let closed: UInt16 = 1
+
+  init() throws {
+    network = try NetworkNamespace()
+    listener = try LocalListener(in: network, on: .v4(.loopback))
+  }
+
+  private var open: String { "127.0.0.1:\(listener.port)" }
+
+  private func halfopen(_ arguments: String..., prefix: [String] = [], input: String = "") throws -> CommandOutput {
+    try network.capture(prefix + [Self.binary] + arguments, input: input)
+  }
+
+  /// Beside the test bundle.
+  private static var binary: String {
+    let own = CommandLine.arguments[0]
+    let folder = own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    return unsafe access("\(folder)/halfopen", X_OK) == 0 ? "\(folder)/halfopen" : ".build/debug/halfopen"
+  }
+
+  private static let withoutRights = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]
+
+  @Test(arguments: ["auto", "connect", "packet"]) func openIsZeroAndClosedIsOne(backend: String) throws {
+    let good = try halfopen("check", open, "--backend", backend)
+    #expect(good.exitCode == 0, "\(good.errors)")
+    #expect(good.output.hasPrefix("\(open)  open         syn-ack "))
+    let bad = try halfopen("check", "127.0.0.1:\(closed)", "--backend", backend)
+    #expect(bad.exitCode == 1, "\(bad.errors)")
+    #expect(bad.output.contains("closed       reset"))
+    #expect(try halfopen("check", "127.0.0.1:\(closed)", "--expect", "closed", "-q").exitCode == 0)
+  }
+
+  @Test func usageIs64() throws {
+    for arguments in [["check"], ["check", "nowhere"], ["chek"], ["check", open, "--no-such-option"]] {
+      let end = try network.capture([Self.binary] + arguments)
+      #expect(end.exitCode == 64)
+      #expect(end.output.isEmpty && !end.errors.isEmpty)
+    }
+  }
+
+  @Test func inputThatCannotBeReadIs66() throws {
+    #expect(try halfopen("check", "--targets", "/nonexistent").exitCode == 66)
+    #expect(try halfopen("check", "--targets", "/tmp").exitCode == 66)
+    #expect(try halfopen("check", "--targets", "-", input: "# nothing\n").exitCode == 66)
+    let mistake = try halfopen("check", "--targets", "-", input: "\n  bad\n")
+    #expect(mistake.exitCode == 66)
+    #expect(mistake.errors.contains("standard input:2:3: invalid endpoint 'bad': no port"))
+  }
+
+  @Test func aNameThatDoesNotResolveIs68() throws {
+    let end = try halfopen("check", "nosuch.invalid:80")
+    #expect(end.exitCode == 68)
+    #expect(end.errors.contains("'nosuch.invalid'"))
+  }
+
+  @Test func noRouteIs69() throws {
+    #expect(try halfopen("check", "192.0.2.1:80").exitCode == 69)
+    #expect(try halfopen("check", "192.0.2.1:80", open).exitCode == 75)
+    #expect(try halfopen("check", open, "--interface", "nosuch0").exitCode == 69)
+  }
+
+  @Test func aFullDiskIs74() throws {
+    let end = try network.capture(["sh", "-c", "exec \"$0\" check \(open) >/dev/full", Self.binary])
+    #expect(end.exitCode == 74)
+    #expect(end.errors.contains("No space left"))
+  }
+
+  @Test func aClosedPipeIs74() throws {
+    let end = try network.capture([
+      "bash", "-c", "\"$0\" check 127.0.0.1:- --backend connect | head -n 1 >/dev/null; exit ${PIPESTATUS[0]}",
+      Self.binary,
+    ])
+    #expect(end.exitCode == 74)
+    #expect(end.errors.contains("Broken pipe"))
+  }
+
+  @Test func withoutRightsThePacketEngineIs77AndSaysHowToGrantThem() throws {
+    let end = try halfopen("check", open, "--backend", "packet", prefix: Self.withoutRights)
+    #expect(end.exitCode == 77)
+    #expect(end.errors.contains("sudo setcap cap_net_raw=ep /"))
+    #expect(end.errors.contains("/halfopen"))
+  }
+
+  @Test func withoutRightsAutoUsesTheConnectEngineAndSaysSoWhenVerbose() throws {
+    let end = try halfopen("check", open, prefix: Self.withoutRights)
+    #expect(end.exitCode == 0)
+    #expect(end.errors.isEmpty)
+    let verbose = try halfopen("check", open, "-v", prefix: Self.withoutRights)
+    #expect(verbose.errors.contains("using the connect engine: no CAP_NET_RAW"))
+    #expect(verbose.errors.contains("sudo setcap cap_net_raw=ep /"))
+  }
+
+  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)]) func aSignalPrintsTheStatistics(signal: CInt, code: Int) throws {
+    let process = try network.start([
+      Self.binary, "check", open, "--count", "0", "--interval", "5ms", "--format", "jsonl",
+    ])
+    while process.output.split(separator: "\n").count < 3 { usleep(1000) }
+    process.send(signal: signal)
+    #expect(process.waitForExit(timeout: .seconds(10)) == code)
+    let lines = process.output.split(separator: "\n")
+    #expect(lines.dropLast().last?.hasPrefix(#"{"type":"statistics","#) == true)
+    #expect(lines.last?.hasSuffix(#""complete":false}"#) == true)
+  }
+
+  @Test func aSignalEndsARunThatWaitsForInput() throws {
+    let process = try network.start([
+      "bash", "-c", "exec \"$0\" check --targets - < <(echo \(open); exec sleep 60)", Self.binary,
+    ])
+    while process.output.isEmpty { usleep(1000) }
+    #expect(process.output.contains("open"), "results come while the input is open")
+    process.send(signal: SIGINT)
+    #expect(process.waitForExit(timeout: .seconds(10)) == 130)
+  }
+
+  @Test func targetsComeFromFilesAndPortsFromTheirOption() throws {
+    let end = try halfopen(
+      "check", "--targets", "-", "-p", "\(listener.port)", "--format", "json", input: "127.0.0.1 # one\n")
+    #expect(end.exitCode == 0)
+    #expect(end.output.split(separator: "\n").count == 2)
+    #expect(end.output.contains(#""ip":"127.0.0.1","port":\#(listener.port),"protocol":"tcp","state":"open""#))
+  }
+
+  @Test func namesFromHostsAreResolved() throws {
+    let end = try halfopen("check", "localhost:\(listener.port)", "-4", "--all-addresses", "--format", "jsonl")
+    #expect(end.exitCode == 0)
+    #expect(end.output.contains(#""ip":"127.0.0.1","host":"localhost""#))
+  }
+
+  @Test func doctorSaysWhatACheckWouldUse() throws {
+    let good = try halfopen("doctor", open)
+    #expect(good.exitCode == 0)
+    for word in ["capability", "backend", "route", "local, lo", "source", "conntrack", "reset"] {
+      #expect(good.output.contains(word))
+    }
+    let lost = try halfopen("doctor", "192.0.2.1")
+    #expect(lost.exitCode == 69)
+    #expect(lost.output.contains("FAIL  route"))
+  }
+
+  @Test(arguments: ["bash", "zsh", "fish"]) func completionsAreGenerated(shell: String) throws {
+    let end = try halfopen("--generate-completion-script", shell)
+    #expect(end.exitCode == 0)
+    #expect(end.output.contains("--all-addresses") || end.output.contains("all-addresses"))
+  }
+
+  @Test func theVersionIsTold() throws {
+    let end = try halfopen("--version")
+    #expect(end.exitCode == 0)
+    #expect(end.output.hasPrefix("halfopen 0."))
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+import HalfOpenLinux
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite(.requiresNetworkNamespace) struct CapabilitiesTests {
+  @Test func theProbeSaysWhatSocketsSay() throws {
+    let found = try withPrivateNetwork { _ in Capabilities.probe() }
+    #expect(found.canSendAndCapture && found.hasNetRaw && found.hasNetAdmin)
+    #expect(found.rawSocketError == nil && found.packetSocketError == nil)
+  }
+
+  @Test func rootWithoutTheCapabilityMayNot() throws {
+    // Capabilities belong to the thread, and this one ends with the test.
+    let found = try withPrivateNetwork { _ in
+      try dropCapabilities()
+      return Capabilities.probe()
+    }
+    #expect(found.rawSocketError == .notPermitted && found.packetSocketError == .notPermitted)
+    #expect(!found.canOpenRawSocket && !found.canOpenPacketSocket && !found.canSendAndCapture)
+    #expect(!found.hasNetRaw && !found.hasNetAdmin)
+  }
+
+  @Test func theCommandNamesThisProgram() {
+    let path = Capabilities.executablePath
+    #expect(path.hasPrefix("/"))
+    #expect(Capabilities.grantCommand.hasPrefix("sudo setcap cap_net_raw=ep "))
+    #expect(Capabilities.grantCommand.contains(path.split(separator: "/").last ?? ""))
+  }
+
+  private func dropCapabilities() throws {
+    var header = __user_cap_header_struct(version: UInt32(_LINUX_CAPABILITY_VERSION_3), pid: 0)
+    var sets = [__user_cap_data_struct(), __user_cap_data_struct()]
+    // SAFETY: version 3 reads two elements (capset(2)).
+    try retrying("capset") { unsafe clinux_capset(&header, &sets) }
+  }
+}

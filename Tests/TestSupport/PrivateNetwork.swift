@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpenTesting
+
+/// Runs `body` on a thread of its own in a new network namespace without a route out, with `lo` up, and returns its value.
+/// - Parameter setup: what ip(8) is told first, with spaces between the words.
+package func withPrivateNetwork<R: Sendable>(
+  _ setup: [String] = [], _ body: @escaping @Sendable (PrivateNetwork) throws -> R
+) throws -> R {
+  let network = PrivateNetwork(namespace: try NetworkNamespace())
+  for command in setup { try network.ip(command) }
+  return try network.namespace.run { try body(network) }
+}
+
+/// A namespace spoken to in lines of text.
+package struct PrivateNetwork: Sendable {
+  let namespace: NetworkNamespace
+
+  /// Runs ip(8) with space-separated arguments.
+  package func ip(_ arguments: String, input: String = "") throws { try run("ip " + arguments, input: input) }
+
+  /// Runs a command of space-separated words.
+  /// - Parameter input: what the command reads from its standard input.
+  package func run(_ command: String, input: String = "") throws {
+    try namespace.command(command.split(separator: " ").map(String.init), input: input)
+  }
+}

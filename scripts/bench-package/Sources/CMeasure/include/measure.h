@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a measured process says about itself, the same for the C twins and for HalfOpen.
+
+#ifndef MEASURE_H
+#define MEASURE_H
+
+#include "spawned.h"
+
+#include <stdint.h>
+
+/// A reading of all meters. Times in seconds.
+struct meter {
+  double wall;
+  /// Of all threads of the process (getrusage).
+  double user, system;
+  /// Of the threads whose name begins with "halfopen-".
+  double loop;
+  /// Of the whole machine (/proc/stat): all that is not idle, and the softirq part of it. In ticks of 10 ms.
+  double busy, softirq;
+  /// Calls of malloc, calloc, realloc and the aligned kinds, and the bytes asked for, while counting.
+  uint64_t allocations, bytes;
+};
+
+void meter_read(struct meter *meter);
+
+/// One line of `key=value` on stdout. `latencies` are nanoseconds and are sorted in place; none gives no percentiles.
+void meter_print(const struct meter *begin, const struct meter *end, uint64_t checks, uint64_t others,
+                 uint64_t *latencies, uint64_t count);
+
+/// CLOCK_MONOTONIC in nanoseconds.
+uint64_t meter_now(void);
+
+void count_allocations(int on);
+
+#endif

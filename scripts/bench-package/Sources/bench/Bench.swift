@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// scripts/bench calls this inside of a network namespace of its own.
+@main
+struct Bench {
+  static func main() async {
+    let words = Array(CommandLine.arguments.dropFirst())
+    do {
+      if words.first == "side" {
+        guard let run = SideRun(Array(words.dropFirst())) else { throw Failure(description: "wrong words") }
+        try await run.run()
+      } else {
+        try CheckPart(Options(words)).run()
+      }
+    } catch {
+      FileHandle.standardError.write(Data("bench: \(error)\n".utf8))
+      exit(1)
+    }
+  }
+}
+
+struct Options {
+  var rounds = 5
+  var seconds = 2.0
+  var checks = 200_000
+  var output: String?
+  var only: String?
+
+  init(_ words: [String]) throws {
+    var rest = words[...]
+    func value(_ word: String) throws -> String {
+      guard let value = rest.popFirst() else { throw Failure(description: "\(word) needs a value") }
+      return value
+    }
+    while let word = rest.popFirst() {
+      switch word {
+      case "check": break
+      case "--quick":
+        rounds = 3
+        seconds = 0.7
+        checks = 50_000
+      case "--rounds": rounds = max(1, Int(try value(word)) ?? rounds)
+      case "-o": output = try value(word)
+      case "--only": only = try value(word)
+      default:
+        throw Failure(
+          description: "unknown '\(word)': scripts/bench [check] [--quick] [--rounds N] [--only NAME] [-o FILE]")
+      }
+    }
+  }
+}

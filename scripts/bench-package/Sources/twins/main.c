@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// twins listen PORT | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT
+
+#define _GNU_SOURCE
+#include "twins.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+noreturn void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+/// A listener that never accepts; the namespace's loopback is brought up for it. Ends with its parent.
+static void listen_for_ever(uint16_t port) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct ifreq link = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+  if (ioctl(fd, SIOCSIFFLAGS, &link) != 0) die("loopback up");
+  struct sockaddr_in own = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  if (bind(fd, (struct sockaddr *)&own, sizeof own) != 0) die("bind");
+  if (listen(fd, 65535) != 0) die("listen");
+  puts("listening");
+  fflush(stdout);
+  for (;;) pause();
+}
+
+int main(int count, char **words) {
+  if (count == 3 && strcmp(words[1], "listen") == 0) listen_for_ever((uint16_t)atoi(words[2]));
+  if (count != 6) {
+    fprintf(stderr, "twins listen PORT | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT\n");
+    return 64;
+  }
+  struct run run = {.concurrency = atoi(words[2]),
+                    .checks = strtoull(words[3], NULL, 10),
+                    .seconds = atof(words[4]),
+                    .port = (uint16_t)atoi(words[5])};
+  if (strcmp(words[1], "connect") == 0) run_connect(&run);
+  if (strcmp(words[1], "handed") == 0) run_handed(&run);
+  if (strcmp(words[1], "raw") == 0) run_raw(&run);
+  return 0;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The least that a C program has to do for a check: what HalfOpen is measured against.
+
+#ifndef TWINS_H
+#define TWINS_H
+
+#include <stdint.h>
+#include <stdnoreturn.h>
+
+/// One measured run: at most `checks` and at most `seconds`, after a tenth of that for warmth.
+struct run {
+  int concurrency;
+  uint64_t checks;
+  double seconds;
+  uint16_t port;
+};
+
+void run_connect(const struct run *run);
+void run_handed(const struct run *run);
+void run_raw(const struct run *run);
+int open_half(uint16_t port);
+noreturn void die(const char *what);
+
+#endif

@@ -53,14 +53,17 @@ final class LineWriter: Sendable {
     return state.withLock { $0.failure }
   }
 
+  /// Every batch resumes all who wait, so what they wait for is looked at again.
   private func wait(until condition: @Sendable (borrowing State) -> Bool) async {
-    await withCheckedContinuation { continuation in
-      let now = state.withLock { state in
-        if condition(state) { return true }
-        state.waiting.append(continuation)
-        return false
+    while !state.withLock({ condition($0) }) {
+      await withCheckedContinuation { continuation in
+        let isMet = state.withLock { state in
+          if condition(state) { return true }
+          state.waiting.append(continuation)
+          return false
+        }
+        if isMet { continuation.resume() }
       }
-      if now { continuation.resume() }
     }
   }
 

@@ -8,15 +8,15 @@ import TestSupport
 import Testing
 
 @Suite(.requiresNetworkNamespace) struct CapabilitiesTests {
-  @Test func theProbeSaysWhatSocketsSay() throws {
-    let found = try withPrivateNetwork { _ in Capabilities.probe() }
+  @Test func theProbeSaysWhatSocketsSay() async throws {
+    let found = try await withPrivateNetwork { _ in Capabilities.probe() }
     #expect(found.canSendAndCapture && found.hasNetRaw && found.hasNetAdmin)
     #expect(found.rawSocketError == nil && found.packetSocketError == nil)
   }
 
-  @Test func rootWithoutTheCapabilityMayNot() throws {
+  @Test func rootWithoutTheCapabilityMayNot() async throws {
     // Capabilities belong to the thread, and this one ends with the test.
-    let found = try withPrivateNetwork { _ in
+    let found = try await withPrivateNetwork { _ in
       try dropCapabilities()
       return Capabilities.probe()
     }

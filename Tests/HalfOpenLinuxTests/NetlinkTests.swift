@@ -8,8 +8,8 @@ import TestSupport
 import Testing
 
 @Suite(.requiresNetworkNamespace) struct NetlinkTests {
-  @Test func linksTellNameTypeFlagsAddressAndMTU() throws {
-    let links = try withPrivateNetwork([
+  @Test func linksTellNameTypeFlagsAddressAndMTU() async throws {
+    let links = try await withPrivateNetwork([
       "link add va address 02:00:00:00:00:0a mtu 1400 type veth peer name vb", "link set va up",
     ]) { _ in
       var netlink = try Netlink()
@@ -24,8 +24,8 @@ import Testing
     #expect(!vb.isUp)
   }
 
-  @Test func tunLinksHaveNoHardwareAddress() throws {
-    let links = try withPrivateNetwork(["tuntap add tun0 mode tun"]) { _ in
+  @Test func tunLinksHaveNoHardwareAddress() async throws {
+    let links = try await withPrivateNetwork(["tuntap add tun0 mode tun"]) { _ in
       var netlink = try Netlink()
       return try netlink.links()
     }
@@ -34,8 +34,8 @@ import Testing
     #expect(tun.flags.isSuperset(of: [.pointToPoint, .noARP]))
   }
 
-  @Test func addressesOfBothFamiliesNameOurEnd() throws {
-    let addresses = try withPrivateNetwork(
+  @Test func addressesOfBothFamiliesNameOurEnd() async throws {
+    let addresses = try await withPrivateNetwork(
       dummy + ["addr add 192.0.2.9 peer 192.0.2.77/32 dev d0"]
     ) { _ in
       var netlink = try Netlink()
@@ -45,8 +45,8 @@ import Testing
     #expect(found.isSuperset(of: ["127.0.0.1/8", "::1/128", "192.0.2.1/24", "2001:db8::1/64", "192.0.2.9/32"]))
   }
 
-  @Test func routesHoldLocalDefaultMultipathAndRefusals() throws {
-    let (v4, v6) = try withPrivateNetwork(
+  @Test func routesHoldLocalDefaultMultipathAndRefusals() async throws {
+    let (v4, v6) = try await withPrivateNetwork(
       dummy + [
         "link add d1 type veth peer name p1", "link set p1 up", "link set d1 up", "addr add 198.51.100.1/24 dev d1",
         "route add default via 192.0.2.254 metric 7", "route add unreachable 203.0.113.0/24",
@@ -78,8 +78,8 @@ import Testing
     #expect(try route(v6, "2001:db8:9::/48").nextHops.map(\.gateway) == [IPAddress("2001:db8::2")])
   }
 
-  @Test func aRouteDumpOfManyPartsIsWhole() throws {
-    let count = try withPrivateNetwork(dummy) { network in
+  @Test func aRouteDumpOfManyPartsIsWhole() async throws {
+    let count = try await withPrivateNetwork(dummy) { network in
       // 3000 routes are about 180 KiB: several datagrams.
       var batch = ""
       for number in 0..<3000 { batch += "route add 10.\(number / 250).\(number % 250).0/24 via 192.0.2.254\n" }
@@ -90,8 +90,8 @@ import Testing
     #expect(count == 3000)
   }
 
-  @Test func lookupTellsInterfaceSourceAndNextHop() throws {
-    try withPrivateNetwork(
+  @Test func lookupTellsInterfaceSourceAndNextHop() async throws {
+    try await withPrivateNetwork(
       dummy + ["route add default via 192.0.2.254 mtu 1280", "route add default via 2001:db8::fe"]
     ) { _ in
       var netlink = try Netlink()
@@ -115,8 +115,8 @@ import Testing
     }
   }
 
-  @Test func lookupFollowsTheMark() throws {
-    let gateways = try withPrivateNetwork(
+  @Test func lookupFollowsTheMark() async throws {
+    let gateways = try await withPrivateNetwork(
       dummy + [
         "route add default via 192.0.2.254", "route add default via 192.0.2.253 table 7",
         "rule add fwmark 0x5 lookup 7",
@@ -133,8 +133,8 @@ import Testing
     ("198.51.100.1", .networkUnreachable), ("2001:db8:1::1", .noRouteToHost), ("2001:db8:1::2", .permissionDenied),
     ("2001:db8:1::3", .invalidArgument), ("2001:db8:2::1", .networkUnreachable),
   ])
-  func lookupRefusesWithTheReason(_ destination: String, _ expected: Errno) throws {
-    let found = try withPrivateNetwork(
+  func lookupRefusesWithTheReason(_ destination: String, _ expected: Errno) async throws {
+    let found = try await withPrivateNetwork(
       dummy + [
         "route add unreachable 203.0.113.1", "route add prohibit 203.0.113.2", "route add blackhole 203.0.113.3",
         "route add unreachable 2001:db8:1::1", "route add prohibit 2001:db8:1::2",
@@ -152,8 +152,8 @@ import Testing
     #expect(found == expected)
   }
 
-  @Test func neighboursTellStateAndHardwareAddress() throws {
-    try withPrivateNetwork(
+  @Test func neighboursTellStateAndHardwareAddress() async throws {
+    try await withPrivateNetwork(
       dummy + [
         "neigh add 192.0.2.5 lladdr 02:00:00:00:00:05 dev d0 nud permanent",
         "neigh add 2001:db8::5 lladdr 02:00:00:00:00:06 dev d0 nud stale",

@@ -9,9 +9,9 @@ import TestSupport
 import Testing
 
 @Suite(.requiresNetworkNamespace) struct RawSocketTests {
-  @Test(arguments: ["127.0.0.1", "::1"]) func aBatchArrivesWholeAndInOrder(_ text: String) throws {
+  @Test(arguments: ["127.0.0.1", "::1"]) func aBatchArrivesWholeAndInOrder(_ text: String) async throws {
     let destination = try #require(IPAddress(text))
-    try withPrivateNetwork { _ in
+    try await withPrivateNetwork { _ in
       let socket = try RawSocket(destination.family)
       let tap = try Tap(destination.family)
       var batch = TransmitBatch(capacity: 8, packetCapacity: 64)
@@ -27,9 +27,9 @@ import Testing
     }
   }
 
-  @Test func aPacketThatFailsIsNamedAndTheOthersLeave() throws {
+  @Test func aPacketThatFailsIsNamedAndTheOthersLeave() async throws {
     // 203.0.113.1 is prohibited, 203.0.113.2 unreachable; the rest has no route at all.
-    try withPrivateNetwork(["route add prohibit 203.0.113.1", "route add unreachable 203.0.113.2"]) { _ in
+    try await withPrivateNetwork(["route add prohibit 203.0.113.1", "route add unreachable 203.0.113.2"]) { _ in
       let socket = try RawSocket(.v4)
       let tap = try Tap(.v4)
       var batch = TransmitBatch()
@@ -45,8 +45,8 @@ import Testing
     }
   }
 
-  @Test func aFirewallThatDropsIsAnErrorOfThatPacket() throws {
-    try withPrivateNetwork { network in
+  @Test func aFirewallThatDropsIsAnErrorOfThatPacket() async throws {
+    try await withPrivateNetwork { network in
       try network.run(
         "nft -f -", input: "table ip t { chain c { type filter hook output priority 0; ip ttl 9 drop; }; }\n")
       let socket = try RawSocket(.v4)
@@ -60,9 +60,9 @@ import Testing
     }
   }
 
-  @Test func aFullSocketBufferIsWaitedForOrReportedNeverLost() throws {
+  @Test func aFullSocketBufferIsWaitedForOrReportedNeverLost() async throws {
     // A slow queue holds the packets, and they hold the socket's buffer.
-    try withPrivateNetwork([
+    try await withPrivateNetwork([
       "link add va type veth peer name vb", "link set va up", "link set vb up", "addr add 192.0.2.1/24 dev va",
       "neigh add 192.0.2.2 lladdr 02:00:00:00:00:0b dev va",
     ]) { network in
@@ -78,8 +78,8 @@ import Testing
     }
   }
 
-  @Test func aQueueThatDropsIsReported() throws {
-    try withPrivateNetwork([
+  @Test func aQueueThatDropsIsReported() async throws {
+    try await withPrivateNetwork([
       "link add va type veth peer name vb", "link set va up", "link set vb up", "addr add 192.0.2.1/24 dev va",
       "neigh add 192.0.2.2 lladdr 02:00:00:00:00:0b dev va",
     ]) { network in
@@ -93,8 +93,8 @@ import Testing
     }
   }
 
-  @Test func theScopeChoosesTheInterface() throws {
-    try withPrivateNetwork([
+  @Test func theScopeChoosesTheInterface() async throws {
+    try await withPrivateNetwork([
       "link add va address 02:00:00:00:00:0a type veth peer name vb", "link set va up", "link set vb up",
       "addr add fe80::1/64 dev va nodad", "neigh add fe80::2 lladdr 02:00:00:00:00:0b dev va",
     ]) { _ in
@@ -109,8 +109,8 @@ import Testing
     }
   }
 
-  @Test func optionsAreSet() throws {
-    try withPrivateNetwork(["link add va type veth peer name vb", "link set va up"]) { _ in
+  @Test func optionsAreSet() async throws {
+    try await withPrivateNetwork(["link add va type veth peer name vb", "link set va up"]) { _ in
       for family in [IPFamily.v4, .v6] {
         let socket = try RawSocket(family)
         try socket.bind(toDevice: "va")
@@ -126,8 +126,8 @@ import Testing
     }
   }
 
-  @Test func oneSendIsOnePacket() throws {
-    try withPrivateNetwork { _ in
+  @Test func oneSendIsOnePacket() async throws {
+    try await withPrivateNetwork { _ in
       let socket = try RawSocket(.v4)
       let tap = try Tap(.v4)
       let packet = packet(to: .v4(.loopback), marker: 9)
@@ -174,7 +174,7 @@ private struct Tap: ~Copyable {
   init(_ family: IPFamily) throws(SystemCallError) {
     let domain = family == .v4 ? AF_INET : AF_INET6
     descriptor = Descriptor(owning: try retrying("socket") { socket(domain, CInt(SOCK_RAW.rawValue), 253) })
-    var timeout = timeval(tv_sec: 5, tv_usec: 0)
+    var timeout = timeval(tv_sec: 20, tv_usec: 0)
     // SAFETY: the kernel reads one timeval.
     _ = unsafe setsockopt(
       descriptor.rawValue, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))

@@ -6,10 +6,10 @@ import HalfOpenTesting
 /// - Parameter setup: what ip(8) is told first, with spaces between the words.
 package func withPrivateNetwork<R: Sendable>(
   _ setup: [String] = [], _ body: @escaping @Sendable (PrivateNetwork) throws -> R
-) throws -> R {
+) async throws -> R {
   let network = PrivateNetwork(namespace: try NetworkNamespace())
   for command in setup { try network.ip(command) }
-  return try network.namespace.run { try body(network) }
+  return try await network.namespace.run { try body(network) }
 }
 
 /// A namespace spoken to in lines of text.

@@ -15,6 +15,9 @@ _Static_assert(offsetof(struct clinux_mmsghdr, length) == offsetof(struct mmsghd
 int clinux_sendmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count, int flags) {
   return sendmmsg(fd, (struct mmsghdr *)messages, count, flags);
 }
+int clinux_recvmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count) {
+  return recvmmsg(fd, (struct mmsghdr *)messages, count, MSG_DONTWAIT, NULL);
+}
 int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
   return accept4(fd, address, length, flags);
 }

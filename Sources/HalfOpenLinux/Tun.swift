@@ -19,15 +19,24 @@ package struct TunDevice: ~Copyable, Sendable {
 
   package var rawValue: CInt { descriptor.rawValue }
 
-  /// Takes the next packet.
-  /// - Returns: its length, or nil where none waits.
-  package func read(into buffer: inout [UInt8]) throws(SystemCallError) -> Int? {
-    do {
-      // SAFETY: at most `buffer.count` bytes are written to `buffer`.
-      return try retryingSize("read(tun)") { unsafe Glibc.read(descriptor.rawValue, &buffer, buffer.count) }
-    } catch  where error.errno == .resourceTemporarilyUnavailable {
-      return nil
+  /// Takes the packets that wait, as many as the batch holds. The device gives out one a call.
+  package func receive(into batch: inout PacketBatch) throws(SystemCallError) {
+    let fd = descriptor.rawValue
+    try unsafe batch.fill { (slot, size) throws(SystemCallError) in
+      do throws(SystemCallError) {
+        // SAFETY: the batch lends a slot of `size` bytes.
+        return try retryingSize("read(tun)") { unsafe Glibc.read(fd, slot, size) }
+      } catch {
+        guard error.errno == .resourceTemporarilyUnavailable else { throw error }
+        return nil
+      }
     }
+  }
+
+  /// Hands the batch's packets to the kernel, and forgets them. One that the kernel refuses is left out.
+  package func send(_ batch: inout PacketBatch) {
+    for index in 0..<batch.count { try? write(batch.packet(index)) }
+    batch.removeAll()
   }
 
   /// Hands one packet to the kernel. Safe from any thread.

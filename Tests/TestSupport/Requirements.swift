@@ -7,23 +7,13 @@ public import Testing
 extension Trait where Self == ConditionTrait {
   /// Runs the test where the process may open raw sockets: tried, not concluded from the user id.
   public static var requiresRawSocket: Self {
-    .enabled("needs CAP_NET_RAW: run as root or in 'unshare -rn'") { Abilities.rawSocket }
+    .enabled(if: Ability.rawSocket.isPresent, "\(Ability.rawSocket)")
   }
 
   /// Runs the test where the process may make network namespaces: tried, not concluded from the user id.
   public static var requiresNetworkNamespace: Self {
-    .enabled("needs CAP_SYS_ADMIN: run as root or in 'unshare -rn'") { Abilities.networkNamespace }
+    .enabled(if: Ability.networkNamespace.isPresent, "\(Ability.networkNamespace)")
   }
-}
-
-/// What this process is able to do, tried once.
-private enum Abilities {
-  static let rawSocket: Bool = {
-    let fd = socket(AF_INET, CInt(SOCK_RAW.rawValue), CInt(IPPROTO_TCP))
-    if fd != -1 { close(fd) }
-    return fd != -1
-  }()
-  static let networkNamespace = (try? NetworkNamespace()) != nil
 }
 
 /// Counts that the default tier of `scripts/test` cuts: a long test is never skipped, it does less.

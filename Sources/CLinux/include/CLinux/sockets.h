@@ -23,6 +23,8 @@ struct clinux_mmsghdr {
 };
 
 int clinux_sendmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count, int flags);
+// Takes what waits and never waits itself.
+int clinux_recvmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count);
 int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 int clinux_unshare(int flags);
 int clinux_setns(int fd, int kind);

@@ -51,6 +51,26 @@ package func openForReading(_ path: String) throws(SystemCallError) -> Descripto
   Descriptor(owning: try retrying("open") { unsafe open(path, O_RDONLY | O_CLOEXEC) })
 }
 
+/// Whether a path leads to a named pipe, whose opening waits for the other side.
+///
+/// The corresponding C function is `stat`.
+package func isNamedPipe(_ path: String) -> Bool {
+  var status = stat()
+  // SAFETY: the path is a C string for the time of the call, which writes one struct.
+  return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+}
+
+/// Puts something in the place of standard descriptors that are closed, before a socket gets one of their numbers and
+/// with it what was meant for people. Reading or writing them fails still (EBADF).
+///
+/// The corresponding C function is `open`.
+package func holdStandardDescriptors() {
+  for fd in STDIN_FILENO...STDERR_FILENO where fcntl(fd, F_GETFD) == -1 {
+    // The lowest free number is this one.
+    _ = unsafe open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+  }
+}
+
 /// A second descriptor for standard input, owned by the caller.
 ///
 /// The corresponding C function is `fcntl(F_DUPFD_CLOEXEC)`.

@@ -8,6 +8,7 @@ import HalfOpenLinux
 enum Main {
   /// The main thread waits for signals; the command runs in a task and ends the process.
   static func main() {
+    holdStandardDescriptors()
     ProcessSignals.takeOver()
     let command = parse()
     let interruption = Interruption()

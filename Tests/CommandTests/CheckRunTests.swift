@@ -81,6 +81,54 @@ import Testing
     #expect(run.code == 1)
   }
 
+  /// Once it took as many rounds as fit into the time on the grid, however long each was; without an interval, all.
+  @Test(.timeLimit(.minutes(1)), arguments: ["0s", "1ms"]) func untilHoldsItsTime(interval: String) async throws {
+    let checks = Mutex(0)
+    let arguments = ["192.0.2.1:80", "--until", "open", "--interval", interval, "--max-time", "100ms"]
+    let run = try await Run(arguments) { _ in
+      checks.withLock { $0 += 1 }
+      try? await Task.sleep(for: .milliseconds(40))
+      return .success(Sample.result(.closed))
+    }
+    #expect(run.code == 1)
+    #expect(checks.withLock { $0 } <= 3)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aNamedPipeWithoutAWriterDoesNotHoldUpAnInterruption() async throws {
+    let folder = try makeTemporaryFolder(prefix: "halfopen")
+    let pipe = "\(folder)/pipe"
+    defer {
+      _ = unsafe unlink(pipe)
+      _ = unsafe rmdir(folder)
+    }
+    try retrying("mkfifo") { unsafe mkfifo(pipe, 0o600) }
+    let interruption = Interruption()
+    let run = try await Run(["192.0.2.1:80", "--targets", pipe, "--format", "jsonl"], interruption: interruption) {
+      _ in
+      interruption.stop(signal: SIGTERM)
+      return .success(Sample.result())
+    }
+    #expect(run.code == 143)
+    #expect(run.lines.last?.hasSuffix(#""complete":false}"#) == true)
+    // Lets the reading thread go.
+    _ = try openFile(pipe, flags: O_RDWR)
+  }
+
+  @Test func aNamedPipeIsReadToItsEnd() async throws {
+    let folder = try makeTemporaryFolder(prefix: "halfopen")
+    let pipe = "\(folder)/pipe"
+    defer {
+      _ = unsafe unlink(pipe)
+      _ = unsafe rmdir(folder)
+    }
+    try retrying("mkfifo") { unsafe mkfifo(pipe, 0o600) }
+    let writer = try DedicatedThread(name: "writer") { try? writeFile(pipe, "192.0.2.1:80\n192.0.2.1:81\n") }
+    let run = try await Run(["--targets", pipe, "--format", "jsonl"]) { _ in .success(Sample.result()) }
+    #expect(run.code == 0)
+    #expect(run.lines.count == 3)
+    _ = consume writer
+  }
+
   @Test func anInterruptionEndsTheRunWithASummary() async throws {
     let interruption = Interruption()
     let run = try await Run(["192.0.2.1:80,81", "--format", "jsonl"], interruption: interruption) { endpoint in

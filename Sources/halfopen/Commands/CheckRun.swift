@@ -76,6 +76,10 @@ struct CheckRun: Sendable {
     for name in plan.files {
       let shown = name == "-" ? "standard input" : name
       do throws(SystemCallError) {
+        if name != "-", isNamedPipe(name) {
+          sources.append(try FileSource(namedPipe: name, ports: plan.ports))
+          continue
+        }
         let file = try name == "-" ? duplicateOfStandardInput() : openForReading(name)
         sources.append(try FileSource(file, name: shown, ports: plan.ports))
       } catch {

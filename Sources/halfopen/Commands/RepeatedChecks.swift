@@ -57,11 +57,13 @@ struct RepeatedChecks: Sendable {
     while !Task.isCancelled {
       let waiting = members.indices.filter { !members[$0].isDone }
       if waiting.isEmpty { return 0 }
-      if round > 0, start.advanced(by: interval * round) >= end { break }
+      // A round that took longer than the interval has used up time that the grid knows nothing of.
+      let next = max(start.advanced(by: interval * round), .now)
+      if round > 0, next >= end { break }
       await sleep(until: start, plus: interval, times: round)
       guard !Task.isCancelled else { break }
       round += 1
-      await check(waiting, of: members, round: nil) { index, settled in
+      await check(waiting, of: members, round: nil, until: end) { index, settled in
         switch settled {
         case .result(let line):
           let isNews = members[index].last?.result.state != line.result.state
@@ -99,17 +101,21 @@ struct RepeatedChecks: Sendable {
     return members
   }
 
+  /// - Parameter end: when no check is worth waiting for any longer. What is under way then is cancelled.
   private func check(
-    _ indices: [Int], of members: [Member], round: ResultLine.Round?,
+    _ indices: [Int], of members: [Member], round: ResultLine.Round?, until end: Instant = .never,
     _ body: (Int, CheckPass.Settled) async -> Void
   ) async {
     let pacer = pass.makePacer()
     let endpoints = PacedList(endpoints: indices.map { members[$0].endpoint }, pacer: pacer)
-    let (options, concurrency) = (pass.plan.options, pass.plan.concurrency)
+    var options = pass.plan.options
+    let concurrency = pass.plan.concurrency
+    options.timeout = min(options.timeout, .nanoseconds(max(1, end.nanoseconds(since: .now))))
     for await outcome in pass.checker.outcomes(of: endpoints, options: options, concurrency: concurrency) {
       pacer?.end()
       let index = indices[outcome.index]
       await body(index, pass.settle(outcome, name: members[index].name, round: round))
+      if end != .never, .now >= end { break }
     }
   }
 

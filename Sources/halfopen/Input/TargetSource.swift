@@ -46,6 +46,19 @@ final class FileSource: TargetSource {
     }
   }
 
+  /// Reads a named pipe. To open one takes a writer, so that waits on the thread too.
+  init(namedPipe path: String, ports: PortList?) throws(SystemCallError) {
+    let channel = channel
+    _ = try DedicatedThread(name: "halfopen-input") {
+      do throws(SystemCallError) {
+        FileSource.read(try openForReading(path), name: path, ports: ports, into: channel)
+      } catch {
+        _ = channel.sendBlocking([.fault(.unreadable(path, error))])
+        channel.close()
+      }
+    }
+  }
+
   func next() async -> [TargetItem]? { await channel.next() }
   func close() { channel.close() }
 

@@ -116,8 +116,12 @@ package struct ConnectLoop<Port: ConnectPort & ~Copyable>: ~Copyable {
   @discardableResult
   private mutating func conclude(_ slot: Int, _ evidence: ConnectEvidence) -> Bool {
     guard let request = table.request(slot) else { return true }
-    let verdict = ConnectVerdict(evidence, family: request.target.address.family)
+    var verdict = ConnectVerdict(evidence, family: request.target.address.family)
     if verdict == .wait { return false }
+    // The kernel may give the SYN up (TCP_SYNCNT) a moment before it gives up asking for the next hop.
+    if case .settled(.noAnswer, _, _, _) = verdict {
+      verdict = silence(request, now: evidence.taken)
+    }
     if case .settled(.open, _, _, _) = verdict, port.isOwnPeer(slot, request.target) {
       // The kernel gave the socket the very port that it checks, and it answered itself (a simultaneous open, RFC 9293
       // §3.5). That proves nothing: once more, from another port.
@@ -171,10 +175,13 @@ package struct ConnectLoop<Port: ConnectPort & ~Copyable>: ~Copyable {
     case .connecting:
       let evidence = port.evidence(slot, isError: false)
       if conclude(slot, evidence) { return }
-      let silent = port.isNextHopSilent(request.target, now: now)
-      finish(
-        slot, request, .silence(isNextHopSilent: silent, family: request.target.address.family), evidence)
+      finish(slot, request, silence(request, now: now), evidence)
     }
+  }
+
+  private mutating func silence(_ request: CheckRequest, now: Instant) -> ConnectVerdict {
+    .silence(
+      isNextHopSilent: port.isNextHopSilent(request.target, now: now), family: request.target.address.family)
   }
 
   private mutating func abandon(_ slot: Int, _ error: CheckError) {

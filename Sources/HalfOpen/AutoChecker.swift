@@ -15,28 +15,34 @@ public final class AutoChecker: Checker {
   /// Picks and starts an engine, in the calling thread's network namespace.
   ///
   /// - Throws: `CheckError` where neither engine can run with this configuration. A fault other than a missing
-  ///   permission, such as a source port in use, is thrown and not hidden behind the other engine.
+  ///   permission, such as a source port in use, is thrown and not hidden behind the other engine. What only the connect
+  ///   engine can't use, such as a source address that is not the host's own, is thrown by checks with `mode` `.full`.
   public init(_ configuration: CheckerConfiguration = CheckerConfiguration()) throws(CheckError) {
     var connect = configuration
     connect.reset = .auto
-    let connectEngine = try ConnectEngine(connect)
-    full = connectEngine
     #if HALFOPEN_LIBPCAP
       do throws(CheckError) {
         halfOpen = try PacketEngine(configuration)
         backend = .packet
         why = "CAP_NET_RAW and libpcap are there"
+        full = AutoChecker.connectEngine(connect)
       } catch {
         guard error.code == .notPermitted else { throw error }
-        halfOpen = connectEngine
+        halfOpen = try ConnectEngine(connect)
+        full = halfOpen
         backend = .connect
         why = "no CAP_NET_RAW for the packet engine (\(error))"
       }
     #else
-      halfOpen = connectEngine
+      halfOpen = try ConnectEngine(connect)
+      full = halfOpen
       backend = .connect
       why = "built without libpcap"
     #endif
+  }
+
+  private static func connectEngine(_ configuration: CheckerConfiguration) -> any Checker {
+    do throws(CheckError) { return try ConnectEngine(configuration) } catch { return Refusal(error) }
   }
 
   /// Checks one endpoint. See ``Checker``.

@@ -15,6 +15,8 @@
       case interfaceGone
       /// The filter's text is wrong, or too much for the kernel.
       case filter
+      /// The process or the system is out of file descriptors.
+      case tooManyFiles
       /// A capture file that cannot be opened, read or written.
       case file
       case other
@@ -42,7 +44,7 @@
       case .interfaceGone: "capture on \(subject): the interface is gone"
       case .filter: "filter \"\(subject)\": \(message)"
       case .file: "capture file \(subject): \(message)"
-      case .other: "capture on \(subject): \(message)"
+      case .other, .tooManyFiles: "capture on \(subject): \(message)"
       }
     }
   }
@@ -63,6 +65,9 @@
         self.init(.interfaceGone, subject, message, errno: .operationNotSupportedByDevice)
       case _ where message.contains("went down"):
         self.init(.interfaceDown, subject, message, errno: .networkDown)
+      // strerror(3) of EMFILE and ENFILE.
+      case _ where message.contains("Too many open files"):
+        self.init(.tooManyFiles, subject, message, errno: .tooManyOpenFiles)
       default: self.init(.other, subject, text())
       }
     }

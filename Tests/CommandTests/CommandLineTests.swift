@@ -33,6 +33,8 @@ import Testing
 
   private static let withoutRights = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]
 
+  private static let withoutAny = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+
   @Test(arguments: ["auto", "connect", "packet"]) func openIsZeroAndClosedIsOne(backend: String) throws {
     let good = try halfopen("check", open, "--backend", backend)
     #expect(good.exitCode == 0, "\(good.errors)")
@@ -41,6 +43,30 @@ import Testing
     #expect(bad.exitCode == 1, "\(bad.errors)")
     #expect(bad.output.contains("closed       reset"))
     #expect(try halfopen("check", "127.0.0.1:\(closed)", "--expect", "closed", "-q").exitCode == 0)
+  }
+
+  /// The number of a closed descriptor must not go to a socket, which would take the output for its own.
+  @Test func closedStandardDescriptorsAreNobodyElses() throws {
+    let script = #""$0" check "$1" --backend connect >&-"#
+    let output = try network.capture(["sh", "-c", script, Self.binary, open])
+    #expect(output.exitCode == 74)
+    #expect(output.errors.contains("Bad file descriptor"), "\(output.errors)")
+    let input = try network.capture(["sh", "-c", #""$0" check --targets - <&-"#, Self.binary])
+    #expect(input.exitCode == 66)
+    #expect(input.errors.contains("Bad file descriptor"), "\(input.errors)")
+  }
+
+  @Test func missingPermissionHasTheLineToRun() throws {
+    let end = try halfopen("check", open, "--mark", "7", prefix: Self.withoutAny)
+    #expect(end.exitCode == 77)
+    #expect(end.errors.contains("sudo setcap cap_net_raw=ep "), "\(end.errors)")
+  }
+
+  @Test func packetEngineSendsFromAnAddressOfNobodys() throws {
+    let end = try halfopen("check", open, "--source-ip", "192.0.2.9", "-t", "100ms")
+    #expect(end.exitCode == 1, "\(end.errors)")
+    let full = try halfopen("check", open, "--source-ip", "192.0.2.9", "--mode", "full")
+    #expect(full.exitCode == 69, "\(full.errors)")
   }
 
   @Test func usageIs64() throws {

@@ -30,7 +30,7 @@
     private let ports: ClosedRange<UInt16>
     private let watchesResets: Bool
     private let source: IPAddress?
-    private var hasAny = false
+    private var hasAny: Bool { entries.contains { $0.interface == 0 } }
     private var wishes: [(interface: UInt32, watch: Bool)] = []
     private var lost: UInt64 = 0
 
@@ -46,9 +46,7 @@
     func open(named name: String) throws(CheckError) -> Entry? {
       if name == "any" {
         guard !hasAny else { return nil }
-        let entry = try open(name, interface: 0, isLoopback: false, covering: nil)
-        hasAny = true
-        return entry
+        return try open(name, interface: 0, isLoopback: false, covering: nil)
       }
       return try open(on: try routes.index(of: name), source: nil)
     }
@@ -142,6 +140,7 @@
         switch error.code {
         case .permission: (.notPermitted, "grant it: \(Capabilities.grantCommand)")
         case .interfaceDown, .interfaceGone, .noSuchInterface: (.linkDown, "see `ip link`")
+        case .tooManyFiles: (.tooManyFiles, "raise `ulimit -n`")
         default: (.system, "see `halfopen doctor`")
         }
       self.init(code, subject: "capturing on \(error.subject): \(error.message)", advice: advice)

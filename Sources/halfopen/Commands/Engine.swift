@@ -14,16 +14,20 @@ struct Engine: Sendable {
 
   /// Starts the engine that `options` ask for.
   static func start(_ options: EngineOptions, mode: CheckOptions.Mode) throws(CheckError) -> Engine {
+    do throws(CheckError) {
+      return try started(options, mode: mode)
+    } catch {
+      throw withGrant(error, options)
+    }
+  }
+
+  private static func started(_ options: EngineOptions, mode: CheckOptions.Mode) throws(CheckError) -> Engine {
     switch options.backend {
     case .connect:
       return Engine(checker: try ConnectEngine(options.configuration), backend: .connect, why: "it was asked for")
     case .packet:
       #if HALFOPEN_LIBPCAP
-        do throws(CheckError) {
-          return Engine(checker: try PacketEngine(options.configuration), backend: .packet, why: "it was asked for")
-        } catch {
-          throw withGrant(error)
-        }
+        return Engine(checker: try PacketEngine(options.configuration), backend: .packet, why: "it was asked for")
       #else
         throw CheckError(
           .unsupported, subject: "--backend packet: this build has no libpcap",
@@ -46,11 +50,14 @@ struct Engine: Sendable {
   }
 
   /// A refusal with the command that mends it.
-  private static func withGrant(_ error: CheckError) -> CheckError {
+  private static func withGrant(_ error: CheckError, _ options: EngineOptions) -> CheckError {
     guard error.code == .notPermitted else { return error }
+    let alternative =
+      options.mark != nil
+      ? "or drop --mark" : "or use --backend connect, which needs no permission"
     return CheckError(
       .notPermitted, subject: error.subject,
-      advice: "run once: \(Capabilities.grantCommand) (or use --backend connect, which needs no permission)",
+      advice: "run once: \(Capabilities.grantCommand) (\(alternative))",
       errno: error.errno, call: error.call)
   }
 

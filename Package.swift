@@ -72,7 +72,7 @@ let package = Package(
       path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(
-      name: "HalfOpenWireTests", dependencies: ["HalfOpenWire", "TestSupport"], exclude: ["Corpus"],
+      name: "HalfOpenWireTests", dependencies: ["HalfOpenLinux", "HalfOpenWire", "TestSupport"], exclude: ["Corpus"],
       swiftSettings: strict),
     .testTarget(
       name: "HalfOpenLinuxTests", dependencies: ["CLinux", "HalfOpenLinux", "HalfOpenWire", "TestSupport", system],

@@ -181,7 +181,7 @@ package struct ConnectLoop<Port: ConnectPort & ~Copyable>: ~Copyable {
 
   private mutating func silence(_ request: CheckRequest, now: Instant) -> ConnectVerdict {
     .silence(
-      isNextHopSilent: port.isNextHopSilent(request.target, now: now), family: request.target.address.family)
+      isNextHopSilent: port.isNextHopSilent(request, now: now), family: request.target.address.family)
   }
 
   private mutating func abandon(_ slot: Int, _ error: CheckError) {

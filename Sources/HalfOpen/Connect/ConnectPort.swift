@@ -37,8 +37,8 @@ package protocol ConnectPort: ~Copyable {
   /// Whether a connected socket is its own peer.
   func isOwnPeer(_ slot: Int, _ target: SocketAddress) -> Bool
 
-  /// Whether the next hop on the way to a target was asked for its hardware address and has not answered.
-  mutating func isNextHopSilent(_ target: SocketAddress, now: Instant) -> Bool
+  /// Whether the next hop on the way to a request's target was asked for its hardware address and has not answered.
+  mutating func isNextHopSilent(_ request: CheckRequest, now: Instant) -> Bool
 }
 
 /// What a socket knew at one moment.

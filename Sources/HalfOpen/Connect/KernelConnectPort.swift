@@ -110,8 +110,11 @@ package struct KernelConnectPort: ConnectPort, ~Copyable {
     return own.port == target.port && own.address == target.address
   }
 
-  package mutating func isNextHopSilent(_ target: SocketAddress, now: Instant) -> Bool {
-    hops.isNextHopSilent(target, now: now)
+  package mutating func isNextHopSilent(_ request: CheckRequest, now: Instant) -> Bool {
+    var target = request.target
+    // The same link-local address may be on every link.
+    if let zone = request.zone { target.scope = interfaceIndex(zone) ?? target.scope }
+    return hops.isNextHopSilent(target, now: now)
   }
 
   /// Waits for events: for `event(_:)`.

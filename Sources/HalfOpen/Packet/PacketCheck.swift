@@ -27,6 +27,8 @@ struct PacketCheck {
   var theirs = SequenceNumber(0)
   var deadline: Instant
   var lastSent = Instant.never
+  /// When the next SYN is due; the deadline after the last.
+  var next = Instant.never
   /// The pause before the next SYN, in nanoseconds; doubled each time.
   var backOff: Int64
   /// When the timer is due. A timer that fires earlier belonged to another check.

@@ -101,12 +101,19 @@ struct PacketChecks<Port: PacketPort> {
     launched.append(Int32(truncatingIfNeeded: index))
     port.sendSYN(
       table[index].flow, path: table[index].path, sequence: table[index].sequence, scope: table[index].scope, tag: tag)
-    var due = table[index].deadline
+    table[index].next = table[index].deadline
     if table[index].transmissions < table[index].attempts {
-      due = min(due, now.advanced(byNanoseconds: table[index].backOff))
+      table[index].next = min(table[index].deadline, now.advanced(byNanoseconds: table[index].backOff))
       table[index].backOff &*= 2
     }
-    setTimer(index, due)
+    let isFirst = table[index].transmissions == 1
+    wait(index, onNextHop: isFirst || port.neighbour(of: table[index].path) == .incomplete, now: now)
+  }
+
+  /// For the next SYN or the end, with looks at a next hop in doubt: the kernel forgets its failure in time.
+  private mutating func wait(_ index: Int, onNextHop: Bool, now: Instant) {
+    let looks = onNextHop && table[index].path.nextHop != nil
+    setTimer(index, looks ? min(table[index].next, now.advanced(byNanoseconds: 500_000_000)) : table[index].next)
   }
 
   private mutating func setTimer(_ index: Int, _ due: Instant) {
@@ -222,8 +229,10 @@ struct PacketChecks<Port: PacketPort> {
         unreachableNextHop(index)
       } else if isLast {
         silent(index, now: now)
-      } else {
+      } else if heard >= table[index].next {
         transmit(index, now: now)
+      } else {
+        wait(index, onNextHop: neighbour == .incomplete, now: now)
       }
     case .awaitingReset:
       noResetSeen(on: table[index].path.interface, now: now)

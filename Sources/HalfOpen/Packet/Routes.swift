@@ -108,6 +108,11 @@ final class Routes {
     } catch {
       throw .noRoute(to: key.address, error)
     }
+    guard answer.type != .broadcast, answer.type != .multicast else {
+      throw CheckError(
+        .noRoute, subject: "\(key.address) is the address of many hosts", advice: "TCP needs one host's: see `ip route`"
+      )
+    }
     guard let own = source ?? answer.source else {
       throw CheckError(
         .noRoute, subject: "no source address for \(key.address)", advice: "give one with --source-ip, or see `ip addr`"

@@ -13,7 +13,10 @@ let package = Package(
     .executableTarget(name: "twins", dependencies: ["CMeasure"], cSettings: optimised),
     .executableTarget(
       name: "bench",
-      dependencies: ["CMeasure", .product(name: "HalfOpen", package: "halfopen")],
+      dependencies: [
+        "CMeasure", .product(name: "HalfOpen", package: "halfopen"),
+        .product(name: "HalfOpenTesting", package: "halfopen"),
+      ],
       swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
   ]
 )

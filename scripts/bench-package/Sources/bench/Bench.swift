@@ -12,7 +12,11 @@ struct Bench {
         guard let run = SideRun(Array(words.dropFirst())) else { throw Failure(description: "wrong words") }
         try await run.run()
       } else {
-        try CheckPart(Options(words)).run()
+        let options = try Options(words)
+        switch options.part {
+        case .check: try CheckPart(options).run()
+        case .peer: try PeerPart(options).run()
+        }
       }
     } catch {
       FileHandle.standardError.write(Data("bench: \(error)\n".utf8))
@@ -22,6 +26,9 @@ struct Bench {
 }
 
 struct Options {
+  enum Part: String { case check, peer }
+
+  var part = Part.check
   var rounds = 5
   var seconds = 2.0
   var checks = 200_000
@@ -36,7 +43,7 @@ struct Options {
     }
     while let word = rest.popFirst() {
       switch word {
-      case "check": break
+      case "check", "peer": part = Part(rawValue: word) ?? part
       case "--quick":
         rounds = 3
         seconds = 0.7
@@ -46,7 +53,7 @@ struct Options {
       case "--only": only = try value(word)
       default:
         throw Failure(
-          description: "unknown '\(word)': scripts/bench [check] [--quick] [--rounds N] [--only NAME] [-o FILE]")
+          description: "unknown '\(word)': scripts/bench [check|peer] [--quick] [--rounds N] [--only NAME] [-o FILE]")
       }
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// twins listen PORT | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT
+// twins listen PORT | syns COUNT INTERFACE | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT
 
 #define _GNU_SOURCE
 #include "twins.h"
@@ -39,8 +39,12 @@ static void listen_for_ever(uint16_t port) {
 
 int main(int count, char **words) {
   if (count == 3 && strcmp(words[1], "listen") == 0) listen_for_ever((uint16_t)atoi(words[2]));
+  if (count == 4 && strcmp(words[1], "syns") == 0) {
+    run_syns(strtoull(words[2], NULL, 10), words[3]);
+    return 0;
+  }
   if (count != 6) {
-    fprintf(stderr, "twins listen PORT | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT\n");
+    fprintf(stderr, "twins listen PORT | syns COUNT INTERFACE | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT\n");
     return 64;
   }
   struct run run = {.concurrency = atoi(words[2]),

@@ -19,6 +19,7 @@ struct run {
 void run_connect(const struct run *run);
 void run_handed(const struct run *run);
 void run_raw(const struct run *run);
+void run_syns(uint64_t count, const char *interface);
 int open_half(uint16_t port);
 noreturn void die(const char *what);
 

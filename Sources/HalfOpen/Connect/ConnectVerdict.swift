@@ -80,10 +80,10 @@ package enum ConnectVerdict: Hashable, Sendable {
       self = wasOpen ? .settled(.open, .synAck, .resetAfterSynAck, nil) : .settled(.closed, .reset, [], nil)
     case .timedOut: self = .settled(.noAnswer, .noResponse, [], nil)
     case .noRouteToHost, .hostIsDown: self = .settled(.unreachable, .hostUnreach, [], nil)
-    case .networkUnreachable: self = .settled(.unreachable, .netUnreach, [], nil)
     case .permissionDenied: self = .settled(.unreachable, .adminProhibited, [], nil)
     case .protocolNotAvailable: self = .settled(.unreachable, .protoUnreach, [], nil)
     case .protocolError: self = .settled(.unreachable, .paramProblem, [], nil)
+    // ENETUNREACH too: a router's would be on the queue, so it was our own route that went, as with its interface.
     default: self = .fault(pending)
     }
   }

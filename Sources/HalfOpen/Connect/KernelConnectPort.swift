@@ -89,8 +89,7 @@ package struct KernelConnectPort: ConnectPort, ~Copyable {
   package mutating func evidence(_ slot: Int, isError: Bool) -> ConnectEvidence {
     let taken = Instant.now
     if isError {
-      let queued = sockets.drainErrorQueue(slot)
-      let pending = sockets.takeError(slot)
+      let (queued, pending) = failure(slot)
       return ConnectEvidence(queued: queued, pending: pending, info: information(slot), taken: taken)
     }
     return complete(slot, information(slot), taken)
@@ -129,8 +128,16 @@ package struct KernelConnectPort: ConnectPort, ~Copyable {
   /// Without a connection: why?
   private func complete(_ slot: Int, _ info: TCPInfo, _ taken: Instant) -> ConnectEvidence {
     if info.state == .established || info.state == .closeWait { return ConnectEvidence(info: info, taken: taken) }
+    let (queued, pending) = failure(slot)
+    return ConnectEvidence(queued: queued, pending: pending, info: info, taken: taken)
+  }
+
+  /// An ICMP error is on the queue before SO_ERROR has it. One that comes between the two looks would be taken for a RST or
+  /// a fault of ours: so SO_ERROR without an entry is worth a second look.
+  private func failure(_ slot: Int) -> (queued: QueuedError?, pending: Errno?) {
     let queued = sockets.drainErrorQueue(slot)
-    return ConnectEvidence(queued: queued, pending: sockets.takeError(slot), info: info, taken: taken)
+    guard let pending = sockets.takeError(slot) else { return (queued, nil) }
+    return (queued ?? sockets.drainErrorQueue(slot), pending)
   }
 
   private mutating func bindInRange(_ slot: Int, _ family: IPFamily) throws(SystemCallError) {

@@ -141,6 +141,20 @@ import Testing
     #expect(lines.last?.hasSuffix(#""complete":false}"#) == true)
   }
 
+  /// Killed between the SYN-ACK and its close, it leaves the last word to the kernel, which the zero linger makes a RST.
+  @Test(.timeLimit(.minutes(1))) func aKilledCheckStillEndsInARST() async throws {
+    let world = try NetworkNamespace()
+    let peer = try ScriptedPeer(
+      in: world, rules: [PeerRule("198.51.100.0/24", .open.delayed(by: .milliseconds(300)))])
+    let process = try world.start([Self.binary, "check", "198.51.100.7:80", "--backend", "connect", "-t", "60s"])
+    while peer.counts.syns < 1 { try await Task.sleep(for: .milliseconds(1)) }
+    process.send(signal: SIGSTOP)
+    while peer.counts.replies < 1 { try await Task.sleep(for: .milliseconds(1)) }
+    process.send(signal: SIGKILL)
+    while peer.counts.resets + peer.counts.resetAcks < 1 { try await Task.sleep(for: .milliseconds(1)) }
+    #expect(process.output.isEmpty)
+  }
+
   @Test func aSignalEndsARunThatWaitsForInput() throws {
     let process = try network.start([
       "bash", "-c", "exec \"$0\" check --targets - < <(echo \(open); exec sleep 60)", Self.binary,

@@ -149,6 +149,8 @@
         try network.ip("link set vb down")
         #expect(code { _ = try capture.collect(.max) } == .interfaceDown)
         try network.ip("link set vb up")
+        // The kernel raises the carrier a moment after `up`; what is sent before is lost.
+        for _ in 0..<20_000 where try !isInterfaceRunning("va") || !isInterfaceRunning("vb") { usleep(1000) }
         for port in 6000..<6003 as Range<UInt16> {
           let packet = Packets.ipv4(to: "203.0.113.9", protocol: 6, Packets.tcp(from: port, to: 80, flags: 0x02))
           try sendFrame(Packets.ethernet(packet), on: "va")

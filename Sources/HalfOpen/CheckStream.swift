@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HalfOpenLinux
 import Synchronization
 
 /// The outcomes of a bulk check, in the order in which they come.
@@ -113,10 +114,13 @@ private struct BulkState {
     var ordinal: Int
   }
 
+  /// Endpoints read ahead at most, for the engine to go on with while the reader is busy.
+  private static let reserve = 256
+
   private let source: any EndpointSource
   private let gate: any CheckGate
   private let options: CheckOptions
-  let sink = StreamSink()
+  let sink: StreamSink
   private var pending: [Pending?]
   private var free: [Int]
   private var requests: [CheckRequest] = []
@@ -126,13 +130,17 @@ private struct BulkState {
   private var isExhausted = false
   private(set) var wasCancelled = false
   private var named: [Int: Task<Void, Never>] = [:]
+  /// A name that there was no room for.
+  private var held: (endpoint: Endpoint, index: Int)?
 
   init(source: any EndpointSource, gate: any CheckGate, options: CheckOptions, concurrency: Int) {
     self.source = source
     self.gate = gate
     self.options = options
-    pending = Array(repeating: nil, count: concurrency)
-    free = Array((0..<concurrency).reversed())
+    sink = StreamSink(limit: concurrency, timeout: options.timeout)
+    let window = concurrency + min(concurrency, Self.reserve)
+    pending = Array(repeating: nil, count: window)
+    free = Array((0..<window).reversed())
   }
 
   var isBatchEmpty: Bool { batch.isEmpty }
@@ -163,6 +171,10 @@ private struct BulkState {
 
   private mutating func topUp() {
     requests.removeAll(keepingCapacity: true)
+    if let (endpoint, index) = held {
+      guard startName(endpoint, index: index) else { return submit() }
+      held = nil
+    }
     while !isExhausted, let index = free.last {
       switch source.next(wake: sink) {
       case .later: return submit()
@@ -171,39 +183,52 @@ private struct BulkState {
         free.removeLast()
         pending[index] = Pending(endpoint: endpoint, ordinal: ordinal)
         ordinal += 1
-        start(endpoint, index: index)
+        if case .name = endpoint.host {
+          guard startName(endpoint, index: index) else {
+            held = (endpoint, index)
+            return submit()
+          }
+        } else {
+          start(endpoint, index: index)
+        }
       }
     }
     submit()
   }
 
   private mutating func start(_ endpoint: Endpoint, index: Int) {
-    if case .name = endpoint.host {
-      let (gate, options, sink) = (gate, options, sink)
-      named[index] = Task {
-        let end: CheckEnd
-        do throws(CheckError) {
-          end = .success(try await gate.check(endpoint, options: options))
-        } catch {
-          end = .failure(error)
-        }
-        sink.deliver(end, index: index)
-        sink.flush()
-      }
-      return
-    }
     do {
       requests.append(try gate.request(for: endpoint, options: options, sink: sink, index: index))
     } catch {
-      sink.deliver(.failure(error), index: index)
-      sink.flush()
+      sink.fail(error, index: index)
     }
   }
 
-  private func submit() {
-    guard !requests.isEmpty, !gate.post(requests) else { return }
-    for request in requests { sink.deliver(.failure(.shutDown), index: request.index) }
-    sink.flush()
+  /// Looks the name up in a task of its own; false while there is no room for one more.
+  private mutating func startName(_ endpoint: Endpoint, index: Int) -> Bool {
+    guard sink.admitOne() else { return false }
+    let (gate, options, sink) = (gate, options, sink)
+    named[index] = Task {
+      let end: CheckEnd
+      do throws(CheckError) {
+        end = .success(try await gate.check(endpoint, options: options))
+      } catch {
+        end = .failure(error)
+      }
+      sink.deliver(end, index: index)
+      sink.flush()
+    }
+    return true
+  }
+
+  private mutating func submit() {
+    sink.admit(&requests, now: .now)
+    while !requests.isEmpty, !gate.post(requests) {
+      for request in requests { sink.deliver(.failure(.shutDown), index: request.index) }
+      sink.flush()
+      requests.removeAll(keepingCapacity: true)
+      sink.start(into: &requests, now: .now)
+    }
   }
 
   mutating func cancel() {
@@ -213,6 +238,11 @@ private struct BulkState {
     sink.markCancelled()
     if free.count < pending.count { gate.cancel(sink) }
     for task in named.values { task.cancel() }
+    // What was read ahead and never started has no outcome, like what was never read.
+    for index in sink.dropReserve() + (held.take().map { [$0.index] } ?? []) {
+      pending[index] = nil
+      free.append(index)
+    }
   }
 }
 

@@ -64,18 +64,23 @@ final class FakeChecker: Checker {
     func request(
       for endpoint: Endpoint, options: CheckOptions, sink: any CheckSink, index: Int
     ) throws(CheckError) -> CheckRequest {
-      let answer = answer
-      let task = Task {
-        sink.deliver(await answer(endpoint), index: index)
-        sink.flush()
-      }
-      tasks.withLock { $0.append(task) }
-      return CheckRequest(
+      CheckRequest(
         target: .init(Sample.address, port: endpoint.port), zone: nil, deadline: .never, options: options, sink: sink,
         index: index)
     }
 
-    func post(_ requests: [CheckRequest]) -> Bool { true }
+    func post(_ requests: [CheckRequest]) -> Bool {
+      for request in requests {
+        let answer = answer
+        let task = Task {
+          request.sink.deliver(await answer(Endpoint(Sample.address, port: request.target.port)), index: request.index)
+          request.sink.flush()
+        }
+        tasks.withLock { $0.append(task) }
+      }
+      return true
+    }
+
     func cancel(_ sink: any CheckSink) { for task in tasks.withLock({ $0 }) { task.cancel() } }
     func check(_ endpoint: Endpoint, options: CheckOptions) async throws(CheckError) -> CheckResult {
       try await answer(endpoint).get()

@@ -86,11 +86,14 @@ package struct ConnectLoop<Port: ConnectPort & ~Copyable>: ~Copyable {
   /// Ends all checks there are.
   package mutating func endAll(_ error: CheckError) {
     for slot in table.liveIndices { abandon(slot, error) }
-    table.flush()
+    table.wakeAll()
   }
 
-  /// Wakes the readers of streams. At the end of a round.
-  package mutating func flush() { table.flush() }
+  /// Wakes the readers of streams, and appends what is to begin in the place of what ended. At the end of a round.
+  package mutating func flush(into requests: inout [CheckRequest], now: Instant, isResting: Bool) {
+    table.flush(now: now, isResting: isResting)
+    table.takeSuccessors(into: &requests)
+  }
 
   // MARK: One check
 

@@ -51,8 +51,10 @@ final class ConnectThread: Sendable {
       // With all begun, the mailbox first: who may sleep then saves a look that does not wait.
       if begun == post.requests.count, budget > 0, !maySleep { continue }
       budget = Self.stride
+      loop.flush(into: &post.requests, now: .now, isResting: maySleep)
+      if begun < post.requests.count { maySleep = false }
       do throws(SystemCallError) {
-        try handleEvents(&loop, maySleep: maySleep)
+        try handleEvents(&loop, &post.requests, maySleep: maySleep)
       } catch {
         let fault = CheckError(error, subject: "waiting for events")
         finish(&loop, post.requests[begun...], fault)
@@ -91,8 +93,9 @@ final class ConnectThread: Sendable {
     }
   }
 
-  private func handleEvents(_ loop: inout ConnectLoop<KernelConnectPort>, maySleep: Bool) throws(SystemCallError) {
-    loop.flush()
+  private func handleEvents(
+    _ loop: inout ConnectLoop<KernelConnectPort>, _ requests: inout [CheckRequest], maySleep: Bool
+  ) throws(SystemCallError) {
     var timeout: Int64? = maySleep ? nil : 0
     if maySleep, let next = loop.nextLook { timeout = max(0, next.nanoseconds(since: .now)) }
     let count = try loop.port.wait(timeout: timeout)
@@ -100,7 +103,8 @@ final class ConnectThread: Sendable {
       let event = loop.port.event(index)
       if event.tag == .max { mailbox.clear() } else { loop.handle(tag: event.tag, events: event.events) }
     }
-    loop.advance(to: .now)
-    loop.flush()
+    let now = Instant.now
+    loop.advance(to: now)
+    loop.flush(into: &requests, now: now, isResting: false)
   }
 }

@@ -19,6 +19,12 @@ package protocol CheckSink: AnyObject, Sendable {
 
   /// Called on the loop's thread at the end of a round with one or more `deliver`.
   func flush()
+
+  /// Enough has been delivered for `flush` at once, and not only before the loop sleeps.
+  var isWorthWaking: Bool { get }
+
+  /// Appends the checks that may start in the place of those that ended.
+  func start(into requests: inout [CheckRequest], now: Instant)
 }
 
 extension CheckSink {
@@ -27,6 +33,8 @@ extension CheckSink {
     get { .max }
     set {}
   }
+  package var isWorthWaking: Bool { true }
+  package func start(into requests: inout [CheckRequest], now: Instant) {}
 }
 
 /// One caller that awaits one check.

@@ -15,6 +15,8 @@ package struct CheckTable<Detail> {
   private var slots: [Slot] = []
   private var free: [Int32] = []
   private var dirty: [any CheckSink] = []
+  private var dirtySince = Instant.never
+  private var successors: [CheckRequest] = []
   /// One timer for each slot. An expired one may belong to a later check of the slot: compare with the detail.
   package var timers: TimerWheel
 
@@ -48,10 +50,39 @@ package struct CheckTable<Detail> {
     if !request.sink.isSingle, dirty.last !== request.sink { dirty.append(request.sink) }
   }
 
-  /// Tells the streams that have new outcomes. At the end of a round, so that a reader wakes once for many.
-  package mutating func flush() {
+  /// How long outcomes may wait for more to come, while the loop has other things to do.
+  private static var patience: Int64 { 1_000_000 }
+
+  /// Tells the streams that have new outcomes, and starts what they hold in reserve, see `takeSuccessors`. At the end of a
+  /// round, and a reader that has little to read not even then: to wake it costs as much as some checks.
+  /// - Parameter isResting: the loop may sleep after this, so nobody is left waiting.
+  package mutating func flush(now: Instant, isResting: Bool) {
+    guard !dirty.isEmpty else { return }
+    for sink in dirty { sink.start(into: &successors, now: now) }
+    if dirtySince == .never { dirtySince = now }
+    if isResting || now.nanoseconds(since: dirtySince) >= Self.patience { return wakeAll() }
+    dirty.removeAll { sink in
+      if sink.isWorthWaking {
+        sink.flush()
+        return true
+      }
+      return false
+    }
+    if dirty.isEmpty { dirtySince = .never }
+  }
+
+  /// Tells all streams that have new outcomes.
+  package mutating func wakeAll() {
     for sink in dirty { sink.flush() }
     dirty.removeAll(keepingCapacity: true)
+    dirtySince = .never
+  }
+
+  /// Appends the checks to be taken on next, in the place of those that ended.
+  package mutating func takeSuccessors(into requests: inout [CheckRequest]) {
+    guard !successors.isEmpty else { return }
+    requests.append(contentsOf: successors)
+    successors.removeAll(keepingCapacity: true)
   }
 
   /// What names this check for ever: 31 bits of generation in the upper half, slot in the lower. The top bit is free for

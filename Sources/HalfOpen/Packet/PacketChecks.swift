@@ -148,7 +148,7 @@ struct PacketChecks<Port: PacketPort> {
   /// Ends everything.
   mutating func endAll(_ error: CheckError) {
     for index in table.liveIndices { table.end(index, .failure(error)) }
-    table.flush()
+    table.wakeAll()
   }
 
   /// Replies on an interface can't be seen any more; 0 means any interface.
@@ -196,8 +196,14 @@ struct PacketChecks<Port: PacketPort> {
       end(index, .success(table[index].result), now: now)
     }
     ripe.removeAll(keepingCapacity: true)
-    table.flush()
+    table.flush(now: now, isResting: false)
   }
+
+  /// Before the loop sleeps: wakes every reader that has something to read.
+  mutating func rest(now: Instant) { table.flush(now: now, isResting: true) }
+
+  /// Appends the checks to be started next, in the place of those that ended.
+  mutating func takeSuccessors(into requests: inout [CheckRequest]) { table.takeSuccessors(into: &requests) }
 
   // MARK: Time
 
@@ -465,33 +471,5 @@ extension ICMPError {
     case .v4: type == 4 || (type == 3 && code == 4) ? nil : Reason(icmpv4Type: type, code: code)
     case .v6: type == 2 ? nil : Reason(icmpv6Type: type, code: code)
     }
-  }
-}
-
-extension CheckError {
-  static func unsent(_ flow: Flow, _ errno: Errno) -> CheckError {
-    let subject = "sending a SYN to \(flow.address) port \(flow.port)"
-    switch errno {
-    case .notPermitted:
-      return CheckError(
-        .notPermitted, subject: subject, advice: "a firewall of this host drops it: look at `nft list ruleset`",
-        errno: errno, call: "sendmmsg")
-    case .noBufferSpace, .resourceTemporarilyUnavailable:
-      return CheckError(
-        .sendFailed, subject: subject, advice: "the interface's queue is full: lower the rate", errno: errno,
-        call: "sendmmsg")
-    default: return CheckError(SystemCallError(call: "sendmmsg", errno: errno), subject: subject)
-    }
-  }
-
-  static func noPort(_ flow: Flow, ports: Int) -> CheckError {
-    guard ports > 0 else {
-      return CheckError(
-        .noLocalPorts, subject: "checking \(flow.address) port \(flow.port): no source port could be reserved",
-        advice: "choose other source ports: all of these are in use")
-    }
-    return CheckError(
-      .noLocalPorts, subject: "checking \(flow.address) port \(flow.port): all \(ports) source ports were busy with it",
-      advice: "allow more source ports, more time or less concurrency")
   }
 }

@@ -57,7 +57,9 @@
         checks.finishRound(now: .now)
         // A check that ended may have let another begin: its SYN leaves before anybody sleeps.
         isBusy = send() || isBusy
-        if !isBusy { sleep() }
+        if !isBusy { checks.rest(now: .now) }
+        checks.takeSuccessors(into: &backlog)
+        if !isBusy, backlogHead == backlog.count { sleep() }
       }
       checks.endAll(.shutDown)
       for request in backlog[backlogHead...] { request.sink.deliver(.failure(.shutDown), index: request.index) }

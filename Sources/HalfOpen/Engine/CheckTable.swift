@@ -51,7 +51,7 @@ package struct CheckTable<Detail> {
   }
 
   /// How long outcomes may wait for more to come, while the loop has other things to do.
-  private static var patience: Int64 { 1_000_000 }
+  private static var patience: Int64 { 10_000_000 }
 
   /// Tells the streams that have new outcomes, and starts what they hold in reserve, see `takeSuccessors`. At the end of a
   /// round, and a reader that has little to read not even then: to wake it costs as much as some checks.

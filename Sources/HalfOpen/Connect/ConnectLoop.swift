@@ -20,8 +20,9 @@ package struct ConnectLoop<Port: ConnectPort & ~Copyable>: ~Copyable {
 
   package var port: Port
   private var table: CheckTable<Detail>
-  private var forDescriptor = WaitingLine()
-  private var forPort = WaitingLine()
+  // By tag. Those that end while they wait stay in line until it is their turn.
+  private var forDescriptor = Queue<UInt64>()
+  private var forPort = Queue<UInt64>()
   /// The system refused a descriptor though we had room: others use them up.
   private var isStarved = false
   /// Sockets closed since the lines last moved.
@@ -90,7 +91,7 @@ package struct ConnectLoop<Port: ConnectPort & ~Copyable>: ~Copyable {
   }
 
   /// Wakes the readers of streams, and appends what is to begin in the place of what ended. At the end of a round.
-  package mutating func flush(into requests: inout [CheckRequest], now: Instant, isResting: Bool) {
+  package mutating func flush(into requests: inout Queue<CheckRequest>, now: Instant, isResting: Bool) {
     table.flush(now: now, isResting: isResting)
     table.takeSuccessors(into: &requests)
   }

@@ -32,72 +32,53 @@ final class ConnectThread: Sendable {
     guard let port = port.withLock({ $0.take() }) else { return .shutDown }
     var loop = ConnectLoop(port: port, now: .now)
     var post = Mailbox.Post()
-    var begun = 0
+    var backlog = Queue<CheckRequest>()
     var budget = Self.stride
     while true {
-      var maySleep = false
-      if begun == post.requests.count {
-        switch takePost(&post, &begun, &loop) {
-        case .work: break
-        case .nothing: maySleep = true
-        case .end: return .shutDown
-        }
+      let isIdle = backlog.isEmpty
+      let hadMail = mailbox.take(into: &post, maySleep: isIdle)
+      // Requests of the same post see by their sink that they are cancelled.
+      for sink in post.cancellations { loop.cancel(sink) }
+      backlog.append(contentsOf: post.requests)
+      if post.isShutDown {
+        finish(&loop, &backlog, .shutDown)
+        return .shutDown
       }
-      while begun < post.requests.count, budget > 0 {
-        loop.begin(post.requests[begun])
-        begun += 1
+      post.removeAll()
+      while budget > 0, let request = backlog.popFirst() {
+        loop.begin(request)
         budget -= 1
       }
       // With all begun, the mailbox first: who may sleep then saves a look that does not wait.
-      if begun == post.requests.count, budget > 0, !maySleep { continue }
+      if hadMail, backlog.isEmpty, budget > 0 { continue }
       budget = Self.stride
-      loop.flush(into: &post.requests, now: .now, isResting: maySleep)
-      if begun < post.requests.count { maySleep = false }
       do throws(SystemCallError) {
-        try handleEvents(&loop, &post.requests, maySleep: maySleep)
+        try handleEvents(&loop, &backlog, maySleep: isIdle && !hadMail)
       } catch {
         let fault = CheckError(error, subject: "waiting for events")
-        finish(&loop, post.requests[begun...], fault)
+        finish(&loop, &backlog, fault)
         return fault
       }
     }
   }
 
-  private enum Taken {
-    case work
-    /// The mailbox wakes us for what comes next.
-    case nothing
-    case end
-  }
-
-  private func takePost(
-    _ post: inout Mailbox.Post, _ begun: inout Int, _ loop: inout ConnectLoop<KernelConnectPort>
-  ) -> Taken {
-    post.removeAll()
-    begun = 0
-    guard mailbox.take(into: &post) else { return .nothing }
-    // Requests of the same post see by their sink that they are cancelled.
-    for sink in post.cancellations { loop.cancel(sink) }
-    guard post.isShutDown else { return .work }
-    finish(&loop, post.requests[...], .shutDown)
-    return .end
-  }
-
   private func finish(
-    _ loop: inout ConnectLoop<KernelConnectPort>, _ unbegun: ArraySlice<CheckRequest>, _ error: CheckError
+    _ loop: inout ConnectLoop<KernelConnectPort>, _ backlog: inout Queue<CheckRequest>, _ error: CheckError
   ) {
     loop.endAll(error)
-    for request in unbegun {
+    for request in backlog.takeAll() {
       request.sink.deliver(.failure(error), index: request.index)
       request.sink.flush()
     }
   }
 
+  /// - Parameter maySleep: the mailbox was empty, and wakes us for what comes next.
   private func handleEvents(
-    _ loop: inout ConnectLoop<KernelConnectPort>, _ requests: inout [CheckRequest], maySleep: Bool
+    _ loop: inout ConnectLoop<KernelConnectPort>, _ backlog: inout Queue<CheckRequest>, maySleep: Bool
   ) throws(SystemCallError) {
-    var timeout: Int64? = maySleep ? nil : 0
-    if maySleep, let next = loop.nextLook { timeout = max(0, next.nanoseconds(since: .now)) }
+    loop.flush(into: &backlog, now: .now, isResting: maySleep && backlog.isEmpty)
+    var timeout: Int64? = 0
+    if maySleep, backlog.isEmpty { timeout = loop.nextLook.map { max(0, $0.nanoseconds(since: .now)) } }
     let count = try loop.port.wait(timeout: timeout)
     for index in 0..<count {
       let event = loop.port.event(index)
@@ -105,6 +86,6 @@ final class ConnectThread: Sendable {
     }
     let now = Instant.now
     loop.advance(to: now)
-    loop.flush(into: &requests, now: now, isResting: false)
+    loop.flush(into: &backlog, now: now, isResting: false)
   }
 }

@@ -79,7 +79,7 @@ package struct CheckTable<Detail> {
   }
 
   /// Appends the checks to be taken on next, in the place of those that ended.
-  package mutating func takeSuccessors(into requests: inout [CheckRequest]) {
+  package mutating func takeSuccessors(into requests: inout Queue<CheckRequest>) {
     guard !successors.isEmpty else { return }
     requests.append(contentsOf: successors)
     successors.removeAll(keepingCapacity: true)

@@ -78,12 +78,12 @@ package final class Mailbox: Sendable {
 
   // MARK: The loop's side
 
-  /// Exchanges what has come for the emptied `post`. If nothing has, the loop may sleep on `descriptor` when this
-  /// returns false, and will be woken.
-  package func take(into post: inout Post) -> Bool {
+  /// Exchanges what has come for the emptied `post`.
+  /// - Parameter maySleep: if nothing has come, the loop may sleep on `descriptor`, and will be woken.
+  package func take(into post: inout Post, maySleep: Bool = true) -> Bool {
     state.withLock { state in
       if state.post.isEmpty {
-        state.loopSleeps = true
+        state.loopSleeps = maySleep
         return false
       }
       swap(&state.post, &post)

@@ -203,7 +203,7 @@ struct PacketChecks<Port: PacketPort> {
   mutating func rest(now: Instant) { table.flush(now: now, isResting: true) }
 
   /// Appends the checks to be started next, in the place of those that ended.
-  mutating func takeSuccessors(into requests: inout [CheckRequest]) { table.takeSuccessors(into: &requests) }
+  mutating func takeSuccessors(into requests: inout Queue<CheckRequest>) { table.takeSuccessors(into: &requests) }
 
   // MARK: Time
 

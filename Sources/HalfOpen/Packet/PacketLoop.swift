@@ -23,8 +23,7 @@
     private var checks: PacketChecks<KernelPacketPort>
     private var post = Mailbox.Post()
     /// Requests taken from the mailbox and not yet started.
-    private var backlog: [CheckRequest] = []
-    private var backlogHead = 0
+    private var backlog = Queue<CheckRequest>()
     private var entries: [Captures.Entry] = []
     /// Every frame captured before it has been read.
     private var heard: Instant
@@ -59,20 +58,16 @@
         isBusy = send() || isBusy
         if !isBusy { checks.rest(now: .now) }
         checks.takeSuccessors(into: &backlog)
-        if !isBusy, backlogHead == backlog.count { sleep() }
+        if !isBusy, backlog.isEmpty { sleep() }
       }
       checks.endAll(.shutDown)
-      for request in backlog[backlogHead...] { request.sink.deliver(.failure(.shutDown), index: request.index) }
-      for request in backlog[backlogHead...] { request.sink.flush() }
+      let unbegun = backlog.takeAll()
+      for request in unbegun { request.sink.deliver(.failure(.shutDown), index: request.index) }
+      for request in unbegun { request.sink.flush() }
     }
 
     private func takeMail(now: Instant) -> Bool {
-      guard mailbox.take(into: &post) else { return false }
-      // A steady stream never empties the backlog: what is done goes as soon as it is the greater half.
-      if backlogHead >= backlog.count - backlogHead {
-        backlog.removeSubrange(..<backlogHead)
-        backlogHead = 0
-      }
+      guard mailbox.take(into: &post, maySleep: backlog.isEmpty) else { return false }
       backlog.append(contentsOf: post.requests)
       for sink in post.cancellations { checks.cancel(sink, now: now) }
       post.removeAll()
@@ -91,16 +86,10 @@
     }
 
     private func startSome(now: Instant) -> Bool {
-      let end = min(backlogHead + PacketLoop.batch, backlog.count)
-      guard backlogHead < end else { return false }
-      while backlogHead < end {
-        checks.start(backlog[backlogHead], now: now)
-        backlogHead += 1
-      }
-      // The requests hold their sinks: an emptied backlog must not.
-      if backlogHead == backlog.count {
-        backlog.removeAll(keepingCapacity: true)
-        backlogHead = 0
+      guard !backlog.isEmpty else { return false }
+      for _ in 0..<PacketLoop.batch {
+        guard let request = backlog.popFirst() else { break }
+        checks.start(request, now: now)
       }
       adoptQuietly()
       return true

@@ -8,7 +8,8 @@ struct PortBook {
   private struct Line {
     /// Checks on the wire.
     var onWire = 0
-    var waiting = WaitingLine()
+    /// By tag. Those that end while they wait stay in line until it is their turn.
+    var waiting = Queue<UInt64>()
   }
 
   /// The check on the wire for each flow, by slot.

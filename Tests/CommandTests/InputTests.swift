@@ -33,8 +33,8 @@ import Testing
 
 @Suite struct NumberArgumentTests {
   @Test func rates() {
-    #expect(RateArgument(argument: "1000") == .interval(nanoseconds: 1_000_000))
-    #expect(RateArgument(argument: "0.5") == .interval(nanoseconds: 2_000_000_000))
+    #expect(RateArgument(argument: "1000") == .perSecond(1000))
+    #expect(RateArgument(argument: "0.5") == .perSecond(0.5))
     #expect(RateArgument(argument: "max") == .unlimited)
     for text in ["0", "-1", "", "1e9", "fast", "0.0", "99999999999999999999"] {
       #expect(RateArgument(argument: text) == nil)
@@ -54,33 +54,7 @@ import Testing
   }
 }
 
-@Suite struct PortListTests {
-  @Test(
-    arguments: [
-      ("80", [80...80]), ("22,80,8000-8010", [22...22, 80...80, 8000...8010]), ("-", [1...65535]), ("-3", [1...3]),
-      ("65000-", [65000...65535]), ("80,80,79-81,82", [79...82]), ("443,22", [22...22, 443...443]), ("0080", [80...80]),
-      ("65535,1", [1...1, 65535...65535]),
-    ] as [(String, [ClosedRange<UInt16>])])
-  func reads(text: String, ranges: [ClosedRange<UInt16>]) throws {
-    #expect(try PortList.parse(text).get().ranges == ranges)
-  }
-
-  @Test(arguments: [
-    ("", 0), ("0", 0), ("65536", 0), ("80,", 3), ("80,,81", 3), ("22,x", 3), ("9-8", 0), ("1-2-3", 0), ("+80", 0),
-    ("80, 81", 3), ("٨٠", 0), ("99999999999999999999", 0), ("1,2,3-99999", 4),
-  ])
-  func refusesAndSaysWhere(text: String, offset: Int) {
-    #expect(throws: InputError.self) { try PortList.parse(text).get() }
-    if case .failure(let error) = PortList.parse(text) { #expect(error.offset == offset) }
-  }
-
-  @Test func iteratesEachPortOnce() throws {
-    #expect(Array(try PortList.parse("3,1-2,65534-").get()) == [1, 2, 3, 65534, 65535])
-    let all = try PortList.parse("-").get()
-    #expect(all.count == 65535)
-    #expect(all.reduce(0) { count, _ in count + 1 } == 65535)
-  }
-
+@Suite struct InputFuzzTests {
   @Test func noTextCrashesIt() {
     var generator = SeededGenerator(state: 7)
     let alphabet = Array("0123456789,-. :[]%#abcx\u{0}é".utf8)
@@ -89,20 +63,21 @@ import Testing
         alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
       }
       let text = String(decoding: bytes, as: UTF8.self)
-      _ = PortList.parse(text)
+      _ = try? PortSet(text)
       _ = DurationArgument(text)
       _ = RateArgument(argument: text)
       _ = MarkArgument(argument: text)
       _ = PortRangeArgument(argument: text)
       _ = Target.parse(text, ports: nil)
-      _ = TargetLine.parse(bytes, ports: PortList(ranges: [80...80]))
+      _ = TargetLine.parse(bytes, read: { Target.parse($0, ports: PortSet([80...80])) })
     }
   }
 }
 
-@Suite struct TargetLineTests {
+@Suite struct TargetTests {
   private func read(_ line: String, ports: String? = nil) throws -> [Result<Target, InputError>] {
-    TargetLine.parse(Array(line.utf8), ports: try ports.map { try PortList.parse($0).get() })
+    let ports = try ports.map { try PortSet($0) }
+    return TargetLine.parse(Array(line.utf8), read: { Target.parse($0, ports: ports) })
   }
 
   @Test func readsTargetsAndSkipsComments() throws {
@@ -131,33 +106,6 @@ import Testing
   ])
   func refuses(_ text: String) {
     #expect(throws: InputError.self) { try Target.parse(text, ports: nil).get() }
-  }
-}
-
-@Suite struct LineSplitterTests {
-  @Test(arguments: 1...9) func splitsTheSameHoweverItArrives(step: Int) {
-    let bytes = Array("one\n\ntwo#\r\n\n12345678901234567890\nlast".utf8)
-    var splitter = LineSplitter(limit: 10)
-    var lines: [LineSplitter.Line] = []
-    for start in stride(from: 0, to: bytes.count, by: step) {
-      splitter.feed(bytes[start..<min(start + step, bytes.count)]) { lines.append($0) }
-    }
-    splitter.end { lines.append($0) }
-    #expect(lines.map { String(decoding: $0.bytes, as: UTF8.self) } == ["one", "", "two#\r", "", "1234567890", "last"])
-    #expect(lines.map(\.number) == [1, 2, 3, 4, 5, 6])
-    #expect(lines.map(\.isTooLong) == [false, false, false, false, true, false])
-  }
-}
-
-@Suite struct PaceScheduleTests {
-  @Test func keepsTheRateAndMakesUpForLittle() {
-    var schedule = PaceSchedule(interval: 1_000_000, start: 0)
-    #expect(schedule.wait(now: 0) == 0)
-    #expect(schedule.wait(now: 0) == 1_000_000)
-    #expect(schedule.wait(now: 1_000_000) == 0)
-    // After a second of silence there are five starts at once and not a thousand.
-    let burst = (0..<1000).count { _ in schedule.wait(now: 1_001_000_000) <= 0 }
-    #expect(burst == 6)
   }
 }
 

@@ -107,9 +107,10 @@ struct CheckCommand: ParsableCommand, Executable {
   /// The whole of what was asked for, read and checked.
   func plan() throws -> CheckPlan {
     let defaults = try ports.map { text in
-      switch PortList.parse(text) {
-      case .success(let list): list
-      case .failure(let error): throw ValidationError("--ports: invalid \(error.what); \(error.advice)")
+      do throws(InputError) {
+        return try PortSet(text)
+      } catch {
+        throw ValidationError("--ports: invalid \(error.what); \(error.advice)")
       }
     }
     let parsed = try endpoints.map { text in
@@ -175,7 +176,7 @@ struct CheckPlan: Sendable {
 
   var targets: [Target]
   var files: [String]
-  var ports: PortList?
+  var ports: PortSet?
   var options: CheckOptions
   var concurrency: Int
   var rate: RateArgument

@@ -61,7 +61,7 @@ struct CheckPass: Sendable {
   }
 
   func makePacer() -> Pacer? {
-    guard case .interval(let nanoseconds) = plan.rate else { return nil }
-    return Pacer(nanosecondsPerStart: nanoseconds, limit: plan.concurrency)
+    guard case .perSecond(let rate) = plan.rate else { return nil }
+    return Pacer(rate: rate, limit: plan.concurrency)
   }
 }

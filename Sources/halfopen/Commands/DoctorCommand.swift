@@ -44,7 +44,7 @@ struct DoctorCommand: ParsableCommand, Executable {
 
   private func host() throws(CheckError) -> Endpoint.Host? {
     guard let endpoint else { return nil }
-    switch Target.parse(endpoint, ports: PortList(ranges: [1...1])) {
+    switch Target.parse(endpoint, ports: PortSet([1...1])) {
     case .success(let target): return target.host
     case .failure(let error): throw .invalid(error.what, advice: error.advice)
     }

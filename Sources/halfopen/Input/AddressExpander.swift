@@ -47,7 +47,7 @@ final class AddressExpander: TargetSource {
   }
 
   private static func resolve(
-    _ name: String, ports: PortList, family: IPFamily?, timeout: Duration
+    _ name: String, ports: PortSet, family: IPFamily?, timeout: Duration
   ) async -> [TargetItem] {
     do throws(CheckError) {
       let hosts = try await NameResolver.shared.resolve(name, family: family, deadline: .now.advanced(by: timeout))

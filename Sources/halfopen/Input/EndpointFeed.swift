@@ -24,7 +24,7 @@ struct EndpointFeed: AsyncSequence, Sendable {
     private var source = 0
     private var items: ArraySlice<TargetItem> = []
     private var host: (host: Endpoint.Host, name: String?)?
-    private var ports = PortList(ranges: []).makeIterator()
+    private var ports = PortSet([]).makeIterator()
     private var ordinal = 0
 
     fileprivate init(feed: EndpointFeed) { self.feed = feed }

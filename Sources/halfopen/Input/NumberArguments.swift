@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import HalfOpen
 
 /// Starts a second, or no bound: `1000`, `0.5`, `max`.
 enum RateArgument: Hashable, Sendable, ExpressibleByArgument {
   case unlimited
-  /// Nanoseconds from one start to the next.
-  case interval(nanoseconds: Double)
+  case perSecond(Double)
 
   init?(argument: String) {
     if argument == "max" {
@@ -14,7 +14,7 @@ enum RateArgument: Hashable, Sendable, ExpressibleByArgument {
       return
     }
     guard let rate = FixedDecimal(argument), rate.billionths > 0 else { return nil }
-    self = .interval(nanoseconds: 1e18 / Double(rate.billionths))
+    self = .perSecond(Double(rate.billionths) / Double(FixedDecimal.one))
   }
 
   var defaultValueDescription: String { "max" }
@@ -25,7 +25,7 @@ struct PortRangeArgument: Hashable, Sendable, ExpressibleByArgument {
   let range: ClosedRange<UInt16>
 
   init?(argument: String) {
-    guard case .success(let list) = PortList.parse(argument), list.ranges.count == 1 else { return nil }
+    guard let list = try? PortSet(argument), list.ranges.count == 1 else { return nil }
     range = list.ranges[0]
   }
 }

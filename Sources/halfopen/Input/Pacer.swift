@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HalfOpen
 import HalfOpenLinux
 import Synchronization
 
@@ -14,17 +15,21 @@ final class Pacer: Sendable {
   private let limit: Int
   private let state: Mutex<State>
 
-  init(nanosecondsPerStart: Double, limit: Int) {
+  /// - Parameter rate: starts a second.
+  init(rate: Double, limit: Int) {
     self.limit = limit
-    state = Mutex(State(schedule: PaceSchedule(interval: nanosecondsPerStart, start: Instant.now.nanoseconds)))
+    state = Mutex(State(schedule: PaceSchedule(rate: rate, now: Instant.now.nanoseconds)))
   }
 
   /// Waits for the next start's time. For one task. False if it was cancelled.
   func start() async -> Bool {
     while !Task.isCancelled, !reserve() { await waitForEnd() }
     while !Task.isCancelled {
-      let wait = state.withLock { $0.schedule.wait(now: Instant.now.nanoseconds) }
-      if wait <= 0 { return true }
+      let wait = state.withLock { state -> Int64? in
+        let now = Instant.now.nanoseconds
+        return state.schedule.take(upTo: 1, now: now) == 1 ? nil : state.schedule.wake() - now
+      }
+      guard let wait else { return true }
       try? await Task.sleep(for: .nanoseconds(wait))
     }
     return false
@@ -60,25 +65,5 @@ final class Pacer: Sendable {
     } onCancel: {
       state.withLock { $0.waiting.take() }?.resume()
     }
-  }
-}
-
-/// When the next start is due. Time that was slept too long is made up for, at most 5 ms of it.
-struct PaceSchedule: Sendable {
-  let interval: Double
-  private var due: Double
-  private static let slack = 5_000_000.0
-
-  init(interval: Double, start: Int64) {
-    self.interval = interval
-    due = Double(start)
-  }
-
-  /// Nanoseconds to wait; zero or less means that the start was taken.
-  mutating func wait(now: Int64) -> Int64 {
-    let now = Double(now)
-    guard due <= now else { return Int64(min(due - now, 1e18).rounded(.up)) }
-    due = max(due, now - PaceSchedule.slack) + interval
-    return 0
   }
 }

@@ -8,7 +8,7 @@ import HalfOpenWire
 enum TargetItem: Sendable {
   case target(Target)
   /// An endpoint that came from a name.
-  case resolved(Endpoint.Host, ports: PortList, name: String)
+  case resolved(Endpoint.Host, ports: PortSet, name: String)
   case fault(FaultLine)
 }
 
@@ -38,7 +38,7 @@ final class FileSource: TargetSource {
   private let channel = Channel<[TargetItem]>(bound: 2)
 
   /// - Parameter name: for messages.
-  init(_ file: consuming Descriptor, name: String, ports: PortList?) throws(SystemCallError) {
+  init(_ file: consuming Descriptor, name: String, ports: PortSet?) throws(SystemCallError) {
     let channel = channel
     let descriptor = file.release()
     _ = try DedicatedThread(name: "halfopen-input") {
@@ -47,7 +47,7 @@ final class FileSource: TargetSource {
   }
 
   /// Reads a named pipe. To open one takes a writer, so that waits on the thread too.
-  init(namedPipe path: String, ports: PortList?) throws(SystemCallError) {
+  init(namedPipe path: String, ports: PortSet?) throws(SystemCallError) {
     let channel = channel
     _ = try DedicatedThread(name: "halfopen-input") {
       do throws(SystemCallError) {
@@ -63,7 +63,7 @@ final class FileSource: TargetSource {
   func close() { channel.close() }
 
   private static func read(
-    _ file: consuming Descriptor, name: String, ports: PortList?, into channel: Channel<[TargetItem]>
+    _ file: consuming Descriptor, name: String, ports: PortSet?, into channel: Channel<[TargetItem]>
   ) {
     var splitter = LineSplitter()
     var buffer = [UInt8](repeating: 0, count: chunk)
@@ -88,12 +88,12 @@ final class FileSource: TargetSource {
     channel.close()
   }
 
-  static func parse(_ line: LineSplitter.Line, name: String, ports: PortList?) -> [TargetItem] {
+  static func parse(_ line: LineSplitter.Line, name: String, ports: PortSet?) -> [TargetItem] {
     if line.isTooLong {
       let place = "\(name):\(line.number):1"
       return [.fault(.badInput("", "\(place): the line is longer than 65536 bytes", advice: "split it"))]
     }
-    return TargetLine.parse(line.bytes, ports: ports).map { word in
+    return TargetLine.parse(line.bytes, read: { Target.parse($0, ports: ports) }).map { word in
       switch word {
       case .success(let target): return .target(target)
       case .failure(let error):

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Cuts a stream of bytes into lines, each at most `limit` bytes long. Holds no more than one unfinished line.
-struct LineSplitter {
-  struct Line: Equatable {
+package struct LineSplitter {
+  package struct Line: Equatable {
     /// From one.
-    var number: Int
+    package var number: Int
     /// Without the newline; cut at the limit.
-    var bytes: [UInt8]
+    package var bytes: [UInt8]
     /// The line was longer than the limit: its bytes are its beginning.
-    var isTooLong: Bool
+    package var isTooLong: Bool
   }
 
-  let limit: Int
+  package let limit: Int
   private var partial: [UInt8] = []
   private var number = 1
   private var isTooLong = false
 
-  init(limit: Int = 1 << 16) { self.limit = limit }
+  package init(limit: Int = 1 << 16) { self.limit = limit }
 
   /// Gives `body` each line that `bytes` completes.
-  mutating func feed(_ bytes: ArraySlice<UInt8>, _ body: (Line) -> Void) {
+  package mutating func feed(_ bytes: ArraySlice<UInt8>, _ body: (Line) -> Void) {
     var rest = bytes
     while let newline = rest.firstIndex(of: 0x0a) {
       keep(rest[..<newline])
@@ -30,7 +30,7 @@ struct LineSplitter {
   }
 
   /// Gives `body` the last line where no newline ended it.
-  mutating func end(_ body: (Line) -> Void) {
+  package mutating func end(_ body: (Line) -> Void) {
     if !partial.isEmpty { finish(body) }
   }
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Disjoint ascending address ranges of one address space, each with a port set, and the numbers of their targets.
+///
+/// The targets of a range are numbered address by address, and on each address by ascending port.
+struct Segments<Bound: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable {
+  private(set) var firsts: [Bound] = []
+  private(set) var lasts: [Bound] = []
+  /// The number of a range's first target.
+  private(set) var bases: [UInt64] = []
+  /// The number of a range's port set in the table.
+  private(set) var ports: [UInt32] = []
+  /// How many targets there are.
+  private(set) var count: UInt64 = 0
+
+  var ranges: [ClosedRange<Bound>] { zip(firsts, lasts).map { $0...$1 } }
+
+  /// - Parameter range: above all before it.
+  mutating func append(_ range: ClosedRange<Bound>, ports number: UInt32, portCount: Int) throws(CheckError) {
+    guard let hosts = range.size, case (let targets, false) = hosts.multipliedReportingOverflow(by: UInt64(portCount)),
+      case (let total, false) = count.addingReportingOverflow(targets)
+    else { throw .tooManyTargets }
+    if let last = lasts.last, last < range.lowerBound, last + 1 == range.lowerBound, ports.last == number {
+      lasts[lasts.count - 1] = range.upperBound
+    } else {
+      firsts.append(range.lowerBound)
+      lasts.append(range.upperBound)
+      bases.append(count)
+      ports.append(number)
+    }
+    count = total
+  }
+
+  /// The address and port of target `index`, which has to be below `count`.
+  func target(at index: UInt64, sets: [PortSet]) -> (address: Bound, port: UInt16) {
+    let segment = partition(bases.count) { bases[$0] > index } - 1
+    let set = sets[Int(ports[segment])]
+    let (host, rank) = (index - bases[segment]).quotientAndRemainder(dividingBy: UInt64(set.count))
+    return (firsts[segment] + Bound(truncatingIfNeeded: host), set.port(at: Int(rank)))
+  }
+
+  /// The number of a target, nil for what is none.
+  func index(of address: Bound, port: UInt16, sets: [PortSet]) -> UInt64? {
+    let segment = partition(firsts.count) { firsts[$0] > address } - 1
+    guard segment >= 0, address <= lasts[segment] else { return nil }
+    let set = sets[Int(ports[segment])]
+    guard let rank = set.rank(of: port) else { return nil }
+    let host = UInt64(truncatingIfNeeded: address - firsts[segment])
+    return bases[segment] + host * UInt64(set.count) + UInt64(rank)
+  }
+}
+
+extension CheckError {
+  static var tooManyTargets: CheckError {
+    .invalid("job: it has 2^64 targets or more", advice: "narrow the addresses or the ports, or split it")
+  }
+}

@@ -62,7 +62,10 @@ struct TestScriptTests {
     defer { _ = try? SpawnedProcess(["rm", "-rf", "--", folder]).wait() }
     let swift = """
       #!/usr/bin/env bash
-      [[ $1 == test ]] || exit 0
+      [[ $* != *--show-bin-path* ]] || echo \(folder)/bin
+      """
+    let tests = """
+      #!/usr/bin/env bash
       while [[ $# -gt 0 ]]; do
         if [[ $1 == --xunit-output && -e \(folder)/report.xml ]]; then cp \(folder)/report.xml "$2"; fi
         shift
@@ -74,11 +77,13 @@ struct TestScriptTests {
       cd \(folder)
       mkdir bin scripts
       cp \(scriptPath) scripts/test
-      cat >bin/swift
+      cat >bin/halfopenPackageTests.xctest
       for stub in setup lint outside fuzz; do printf '#!/bin/sh\\n' >scripts/$stub; done
-      chmod 755 . bin/* scripts/*
+      touch bin/swift
+      chmod 755 . bin bin/* scripts/*
       """
-    #expect(try SpawnedProcess(["sh", "-c", setup], input: swift).wait() == .code(0))
+    #expect(try SpawnedProcess(["sh", "-c", setup], input: tests).wait() == .code(0))
+    try writeFile(folder + "/bin/swift", swift)
     if let cases {
       let report = "<testsuites><testsuite>\n\(cases.joined(separator: "\n"))\n</testsuite></testsuites>\n"
       try writeFile(folder + "/report.xml", report)

@@ -74,6 +74,8 @@ package final class StreamSink: CheckSink {
     state.withLock { state in
       if state.reserve.isEmpty, requests.count <= limit - state.underWay {
         state.underWay += requests.count
+        let deadline = now.advanced(by: timeout)
+        for index in requests.indices { requests[index].deadline = deadline }
       } else {
         state.reserve.append(contentsOf: requests)
         requests.removeAll(keepingCapacity: true)

@@ -129,11 +129,13 @@ import Testing
     #expect(verbose.errors.contains("sudo setcap cap_net_raw=ep /"))
   }
 
-  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)]) func aSignalPrintsTheStatistics(signal: CInt, code: Int) throws {
+  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)]) func aSignalPrintsTheStatistics(
+    signal: CInt, code: Int
+  ) async throws {
     let process = try network.start([
       Self.binary, "check", open, "--count", "0", "--interval", "5ms", "--format", "jsonl",
     ])
-    while process.output.split(separator: "\n").count < 3 { usleep(1000) }
+    try await eventually { process.output.split(separator: "\n").count >= 3 }
     process.send(signal: signal)
     #expect(process.waitForExit(timeout: .seconds(10)) == code)
     let lines = process.output.split(separator: "\n")
@@ -147,19 +149,19 @@ import Testing
     let peer = try ScriptedPeer(
       in: world, rules: [PeerRule("198.51.100.0/24", .open.delayed(by: .milliseconds(300)))])
     let process = try world.start([Self.binary, "check", "198.51.100.7:80", "--backend", "connect", "-t", "60s"])
-    while peer.counts.syns < 1 { try await Task.sleep(for: .milliseconds(1)) }
+    try await eventually { peer.counts.syns >= 1 }
     process.send(signal: SIGSTOP)
-    while peer.counts.replies < 1 { try await Task.sleep(for: .milliseconds(1)) }
+    try await eventually { peer.counts.replies >= 1 }
     process.send(signal: SIGKILL)
-    while peer.counts.resets + peer.counts.resetAcks < 1 { try await Task.sleep(for: .milliseconds(1)) }
+    try await eventually { peer.counts.resets + peer.counts.resetAcks >= 1 }
     #expect(process.output.isEmpty)
   }
 
-  @Test func aSignalEndsARunThatWaitsForInput() throws {
+  @Test func aSignalEndsARunThatWaitsForInput() async throws {
     let process = try network.start([
       "bash", "-c", "exec \"$0\" check --targets - < <(echo \(open); exec sleep 60)", Self.binary,
     ])
-    while process.output.isEmpty { usleep(1000) }
+    try await eventually { !process.output.isEmpty }
     #expect(process.output.contains("open"), "results come while the input is open")
     process.send(signal: SIGINT)
     #expect(process.waitForExit(timeout: .seconds(10)) == 130)

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HalfOpenWire
+
+/// How to sweep. The defaults are polite.
+public struct SweepConfiguration: Hashable, Sendable {
+  /// How SYNs leave.
+  public enum Transmit: String, Hashable, Sendable, CaseIterable {
+    /// `link` on interfaces that have hardware addresses, `ip` on all others.
+    case auto
+    /// Raw IP sockets: the kernel routes each packet.
+    case ip
+    /// Whole frames, past the kernel's routing, queues and firewall.
+    case link
+  }
+
+  /// Packets a second, above zero; infinite for as fast as replies are not lost.
+  public var rate: Double
+  /// How often a silent target is probed again, each time at least a second later. 0 to 15.
+  public var retries: Int
+  /// How long to wait for late answers; nil for as long as the round trips seen so far make worth while.
+  public var cooldown: Duration?
+  /// Gives a verdict for every target, also for the silent; else only for the open.
+  public var allStates: Bool
+  /// What the order follows from; nil for another each time.
+  public var seed: UInt64?
+  /// Which part of the sweep to do.
+  package var shard: Shard
+  /// How SYNs leave.
+  public var transmit: Transmit
+  /// The interface to send from, by name; nil for the one the route says.
+  public var interface: String?
+  /// The source address for targets of its family; nil for the route's. One that is not the host's own works: the
+  /// sweep answers ARP and neighbour discovery for it and sends the RSTs.
+  public var source: IPAddress?
+  /// Source ports to use, one for each pass; nil for a block outside `ip_local_port_range`.
+  public var sourcePorts: ClosedRange<UInt16>?
+  /// Where frames for a gateway go, instead of what the gateway answers. `link` only.
+  public var gatewayMAC: MACAddress?
+  /// The firewall mark of what is sent (SO_MARK).
+  public var mark: UInt32?
+  /// Who answers a SYN-ACK with the RST.
+  public var reset: CheckerConfiguration.ResetPolicy
+  /// The TCP options of a SYN.
+  public var tcpOptions: TCPOptionLayout
+  /// The time to live or hop limit of a SYN.
+  public var ttl: UInt8
+  /// Ends after so many results, nil for all.
+  public var maximumResults: UInt64?
+  /// Ends sending after so long, nil for no end.
+  public var maximumTime: Duration?
+
+  /// A configuration with defaults for everything.
+  public init(rate: Double = 1000, retries: Int = 1, allStates: Bool = false) {
+    self.rate = rate
+    self.retries = retries
+    self.allStates = allStates
+    shard = .whole
+    transmit = .auto
+    reset = .auto
+    tcpOptions = .mss
+    ttl = 64
+  }
+}

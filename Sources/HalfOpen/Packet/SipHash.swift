@@ -24,6 +24,15 @@ struct SipHash: Sendable {
     return state.finish(length: 48)
   }
 
+  /// The hash of two words.
+  @inline(__always)
+  func hash(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    var state = State(key)
+    state.absorb(a)
+    state.absorb(b)
+    return state.finish(length: 16)
+  }
+
   /// The hash of one word: for the published test vectors.
   func hash(_ word: UInt64) -> UInt64 {
     var state = State(key)

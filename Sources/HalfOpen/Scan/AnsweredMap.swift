@@ -27,6 +27,8 @@ package struct AnsweredMap: Sendable {
   package private(set) var window: Range<UInt64>
   /// How many of them have had an answer.
   package private(set) var answered: UInt64 = 0
+  /// Every position of the window has had an answer.
+  package var isFull: Bool { answered == window.upperBound - window.lowerBound }
   private let positions: Range<UInt64>
   private let capacity: UInt64
   /// A page without answers is empty.

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpenLinux
+
+/// Where a sweep was half a second ago: what had been sent by then has been answered by now, or is silent for good.
+///
+/// A resumed sweep goes on from there, and probes again what was sent in the last half second before the checkpoint.
+struct CursorTrail: Sendable {
+  struct Point: Hashable, Sendable {
+    var pass: Int
+    var cursor: UInt64
+  }
+
+  static var age: Int64 { 500_000_000 }
+  private static var distance: Int64 { 50_000_000 }
+
+  /// What is safe.
+  private(set) var safe: Point
+  private var recent: [(at: Instant, point: Point)] = []
+
+  init(start: Point) { safe = start }
+
+  /// Notes where the sweep is.
+  mutating func note(_ point: Point, now: Instant) {
+    settle(now: now)
+    if let last = recent.last {
+      guard last.point != point, now.nanoseconds(since: last.at) >= CursorTrail.distance else { return }
+    }
+    recent.append((now, point))
+  }
+
+  /// Lets time pass.
+  mutating func settle(now: Instant) {
+    while let first = recent.first, now.nanoseconds(since: first.at) >= CursorTrail.age {
+      safe = first.point
+      recent.removeFirst()
+    }
+  }
+
+  /// Something before this point has to be sent again.
+  mutating func rewind(to point: Point) {
+    recent.removeAll { $0.point.pass == point.pass && $0.point.cursor > point.cursor }
+  }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if HALFOPEN_LIBPCAP
+
+  import HalfOpenLinux
+  import Synchronization
+
+  /// A sweep by hand-built packets: a thread that sends, a thread that receives, and what they share.
+  final class PacketSweep: SweepRun {
+    private let job: SweepJob
+    private let shared: SweepShared
+    /// The sender waits here for the first reader.
+    private let gate = Semaphore()
+    private let hasBegun = Atomic(false)
+
+    init(_ job: SweepJob) throws(CheckError) {
+      self.job = job
+      let now = Instant.now
+      let answered = AnsweredMap(positions: job.positions)
+      var progress = SweepProgress()
+      progress.targets = job.positions.upperBound - job.positions.lowerBound
+      do throws(SystemCallError) {
+        shared = try SweepShared(
+          SweepShared.State(
+            passes: SweepPasses(window: answered.window, retries: job.configuration.retries, now: now),
+            answered: answered, log: SendLog(),
+            trail: CursorTrail(start: .init(pass: 0, cursor: answered.window.lowerBound)),
+            cooldown: Cooldown(fixed: job.configuration.cooldown),
+            rate: RateControl(asked: job.configuration.rate, now: now), progress: progress))
+      } catch {
+        throw CheckError(error, subject: "starting the sweep")
+      }
+      try PacketSweep.startThreads(job, shared: shared, gate: gate, now: now)
+    }
+
+    deinit {
+      shared.stop()
+      gate.signal()
+    }
+
+    var progress: SweepProgress { shared.withLock { $0.progress } }
+
+    func nextBatch() async throws(CheckError) -> [SweepResult]? {
+      if !hasBegun.exchange(true, ordering: .relaxed) { gate.signal() }
+      let batch = await withTaskCancellationHandler {
+        await shared.nextBatch()
+      } onCancel: {
+        shared.stop()
+      }
+      return try batch.get()
+    }
+
+    func changeRate(_ change: @Sendable (Double) -> Double) {
+      shared.withLock { state in
+        let rate = change(state.rate.asked)
+        if rate > 0 { state.rate.ask(rate) }
+      }
+      shared.wakeSender()
+    }
+
+    func stop() { shared.stop() }
+
+    func takeNotices() -> [String] {
+      shared.withLock { state in
+        defer { state.notices = [] }
+        return state.notices
+      }
+    }
+
+    /// Made here, so that a fault is the caller's to see and the sockets are of its namespace; then each thread has its own.
+    private static func startThreads(
+      _ job: SweepJob, shared: SweepShared, gate: Semaphore, now: Instant
+    ) throws(CheckError) {
+      var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared)
+      var sender: SweepSender? = try SweepSender(job, shared: shared, now: now)
+      do throws(SystemCallError) {
+        var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
+          receiver?.run()
+          receiver = nil
+        }
+        _ = try DedicatedThread(name: "halfopen-send") {
+          gate.wait()
+          sender?.run()
+          sender = nil
+          shared.endReceiving()
+          listening.take()?.join()
+          shared.end()
+        }
+      } catch {
+        shared.endReceiving()
+        throw CheckError(error, subject: "starting the sweep's threads")
+      }
+    }
+  }
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpenLinux
+
+/// When which position was probed: one entry a batch, in a ring, so that it is bounded and nothing per packet is stored.
+///
+/// Batches come in the order of passes and, within a pass, of positions: so a position's batch is found by bisection. A
+/// position of a batch long past is no longer found.
+struct SendLog {
+  private struct Batch {
+    var pass: UInt32
+    var first: UInt64
+    var last: UInt64
+    var start: Int64
+    var end: Int64
+  }
+
+  private var batches: [Batch] = []
+  /// Where the oldest entry stands, once the ring is full.
+  private var head = 0
+  private let capacity: Int
+  /// Probes that left apart from their batch, since their next hop had to be asked first: a slot for each hash.
+  private var strays: [Batch]
+
+  init(capacity: Int = 1 << 15) {
+    self.capacity = max(1, capacity)
+    strays = []
+  }
+
+  /// Notes a batch: positions from `first` to `last` in this pass, sent evenly from `start` to `end`.
+  mutating func append(pass: Int, first: UInt64, last: UInt64, start: Instant, end: Instant) {
+    let batch = Batch(
+      pass: UInt32(truncatingIfNeeded: pass), first: first, last: last, start: start.nanoseconds, end: end.nanoseconds)
+    if batches.count < capacity {
+      batches.append(batch)
+    } else {
+      batches[head] = batch
+      head = (head &+ 1) % capacity
+    }
+  }
+
+  /// Notes a probe that left later than its batch.
+  mutating func appendStray(pass: Int, position: UInt64, at instant: Instant) {
+    let empty = Batch(pass: .max, first: 0, last: 0, start: 0, end: 0)
+    if strays.isEmpty { strays = Array(repeating: empty, count: SendLog.straySlots) }
+    strays[SendLog.slot(position)] = Batch(
+      pass: UInt32(truncatingIfNeeded: pass), first: position, last: position, start: instant.nanoseconds,
+      end: instant.nanoseconds)
+  }
+
+  /// When a position left in a pass, nil where that is not known any more.
+  func time(pass: Int, position: UInt64) -> Instant? {
+    let pass = UInt32(truncatingIfNeeded: pass)
+    if !strays.isEmpty {
+      let stray = strays[SendLog.slot(position)]
+      if stray.pass == pass, stray.first == position { return Instant(nanoseconds: stray.end) }
+    }
+    let index = partition(batches.count) { isBehind(entry($0), pass, position) } - 1
+    guard index >= 0 else { return nil }
+    let batch = entry(index)
+    guard batch.pass == pass, position >= batch.first, position <= batch.last else { return nil }
+    let part = Double(position - batch.first) / Double(max(1, batch.last - batch.first))
+    return Instant(nanoseconds: batch.start &+ Int64(part * Double(batch.end &- batch.start)))
+  }
+
+  private static var straySlots: Int { 1 << 12 }
+
+  private static func slot(_ position: UInt64) -> Int {
+    Int(truncatingIfNeeded: (position &* 0x9e37_79b9_7f4a_7c15) >> 52)
+  }
+
+  private func entry(_ index: Int) -> Batch { batches[(head &+ index) % batches.count] }
+
+  private func isBehind(_ batch: Batch, _ pass: UInt32, _ position: UInt64) -> Bool {
+    batch.pass > pass || (batch.pass == pass && batch.first > position)
+  }
+}

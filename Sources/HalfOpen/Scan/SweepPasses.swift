@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpenLinux
+
+/// What a sweep does next: pass by pass over a window of positions, the wait for late answers, the naming of the silent,
+/// then the next window.
+///
+/// The first pass probes every position, each later one those that have not answered, and none of them within a second
+/// of its last probe.
+struct SweepPasses: Sendable {
+  /// A silent target is not probed again before so many nanoseconds.
+  static var spacing: Int64 { 1_000_000_000 }
+
+  enum Step: Equatable, Sendable {
+    /// Positions were given: probe them.
+    case probe
+    /// Nothing to do before that instant, unless an answer comes.
+    case wait(until: Instant)
+    /// Name the silent targets of the window, then call `advance(to:)`.
+    case report
+    case ended
+  }
+
+  private(set) var phase: SweepProgress.Phase
+  private(set) var pass: Int
+  /// The next position of this pass.
+  private(set) var cursor: UInt64
+  private let retries: Int
+  private var lastSent: Instant
+  /// When the pass before this one ended.
+  private var earlierPassEnd = Instant(nanoseconds: 0)
+  /// Sending was ended before every target had had its probes.
+  private var isTruncated = false
+  /// Every window has been gone through.
+  private(set) var hasFinished = false
+
+  init(window: Range<UInt64>, retries: Int, pass: Int = 0, cursor: UInt64? = nil, now: Instant) {
+    self.retries = max(0, retries)
+    self.pass = pass
+    self.cursor = cursor ?? window.lowerBound
+    phase = .sending(pass: pass)
+    lastSent = now
+  }
+
+  /// What to do now, with positions to probe appended to `positions`, at most `limit`.
+  mutating func next(
+    upTo limit: Int, answered: borrowing AnsweredMap, log: borrowing SendLog, cooldown: Cooldown, now: Instant,
+    into positions: inout [UInt64]
+  ) -> Step {
+    while true {
+      switch phase {
+      case .starting, .ended: return .ended
+      case .reporting: return .report
+      case .coolingDown:
+        let end = lastSent.advanced(byNanoseconds: cooldown.wait)
+        guard now < end, !answered.isFull else { phase = .reporting; continue }
+        return .wait(until: end)
+      case .sending:
+        switch collect(upTo: limit, answered: answered, log: log, now: now, into: &positions) {
+        case .wait(let until): return .wait(until: until)
+        case .probe: return .probe
+        case .report, .ended: endPass(answered: answered, now: now)
+        }
+      }
+    }
+  }
+
+  /// The last positions given were handed to the kernel at that instant.
+  mutating func sent(at now: Instant) { lastSent = now }
+
+  /// Positions from here on have to be given again: they did not leave.
+  mutating func rewind(to position: UInt64) { cursor = min(cursor, position) }
+
+  /// Ends sending: what was probed is waited for.
+  mutating func endSending() {
+    guard case .sending = phase else { return }
+    phase = .coolingDown
+    isTruncated = true
+  }
+
+  /// The silent of the window have been named.
+  mutating func advance(to window: Range<UInt64>) {
+    guard !window.isEmpty, !isTruncated else {
+      phase = .ended
+      hasFinished = !isTruncated
+      return
+    }
+    pass = 0
+    cursor = window.lowerBound
+    phase = .sending(pass: 0)
+  }
+
+  private mutating func collect(
+    upTo limit: Int, answered: borrowing AnsweredMap, log: borrowing SendLog, now: Instant,
+    into positions: inout [UInt64]
+  ) -> Step {
+    var count = 0
+    let isSpaced = pass == 0 || now >= earlierPassEnd.advanced(byNanoseconds: SweepPasses.spacing)
+    while count < limit, let position = answered.nextSilent(from: cursor) {
+      if !isSpaced, let earlier = log.time(pass: pass - 1, position: position) {
+        let due = earlier.advanced(byNanoseconds: SweepPasses.spacing)
+        guard due <= now else { return count > 0 ? .probe : .wait(until: due) }
+      }
+      positions.append(position)
+      cursor = position + 1
+      count += 1
+    }
+    return count > 0 ? .probe : .ended
+  }
+
+  private mutating func endPass(answered: borrowing AnsweredMap, now: Instant) {
+    guard !answered.isFull else { phase = .reporting; return }
+    guard pass < retries else { phase = .coolingDown; return }
+    pass += 1
+    cursor = answered.window.lowerBound
+    earlierPassEnd = lastSent
+    phase = .sending(pass: pass)
+  }
+}

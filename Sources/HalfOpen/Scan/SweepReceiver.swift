@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if HALFOPEN_LIBPCAP
+
+  import HalfOpenLinux
+  import HalfOpenPcap
+  import HalfOpenWire
+
+  /// The sweep's receiving thread: reads the captures, finds out which position a packet answers, notes the first answer
+  /// to each, and sees to it that half-open connections are reset.
+  final class SweepReceiver {
+    /// Frames of one turn: what they say is noted under one lock.
+    private static let framesPerTurn = 256
+    private static let statisticsInterval: Int64 = 200_000_000
+    /// Results wait so long for others, that the reader is not woken for each.
+    private static let patience: Int64 = 20_000_000
+    private static let worthWaking = 512
+
+    private struct Heard {
+      var match: ReplyMatcher.Match
+      var interface: UInt32
+      /// When the capture saw it, on the monotonic clock.
+      var at: Instant
+    }
+
+    private let job: SweepJob
+    private let shared: SweepShared
+    private let matcher: ReplyMatcher
+    private let captures: SweepCaptures
+    private let transmitter: SweepTransmitter
+    private let epoll: Epoll
+    private var resets: ResetKeeper
+    private var heard: [Heard] = []
+    private var due: [ResetKeeper.Due] = []
+    private var unmatched: UInt64 = 0
+    private var nextStatistics = Instant(nanoseconds: 0)
+    private var drops: UInt64 = 0
+    private var sentThen: (count: UInt64, at: Instant)?
+    private var wakeAt = Instant.never
+
+    init(_ job: SweepJob, shared: SweepShared) throws(CheckError) {
+      self.job = job
+      self.shared = shared
+      matcher = job.matcher
+      captures = try SweepCaptures(job)
+      transmitter = try SweepTransmitter(paths: job.paths.all, configuration: job.configuration)
+      resets = ResetKeeper(policy: job.configuration.reset)
+      heard.reserveCapacity(SweepReceiver.framesPerTurn)
+      due.reserveCapacity(SweepReceiver.framesPerTurn)
+      do throws(SystemCallError) {
+        epoll = try Epoll(capacity: 64)
+        try epoll.add(shared.receiverDescriptor, events: .input, tag: .max)
+        for entry in captures.entries {
+          try epoll.add(entry.capture.descriptor, events: .input, tag: UInt64(entry.interface))
+        }
+      } catch {
+        throw CheckError(error, subject: "starting the sweep")
+      }
+    }
+
+    func run() {
+      while true {
+        captures.settle()
+        let isBusy = listen()
+        let now = Instant.now
+        expireResets(now: now)
+        if now >= nextStatistics { countDrops(now: now) }
+        if now >= wakeAt {
+          wakeAt = .never
+          shared.wakeReader()
+        }
+        let isEnding = shared.withLock { $0.isEnding }
+        if isEnding, resets.isSettled, !isBusy { break }
+        if !isBusy { sleep(now: now) }
+      }
+      countDrops(now: .now)
+    }
+
+    private func listen() -> Bool {
+      var isBusy = false
+      for entry in captures.entries {
+        // Captures stamp with wall time; both clocks are read together.
+        let offset = realtimeNanoseconds() &- Instant.now.nanoseconds
+        let (interface, linkType) = (entry.interface, entry.linkType)
+        do throws(CaptureError) {
+          let count = try entry.capture.dispatch(max: SweepReceiver.framesPerTurn) { bytes, _, nanoseconds in
+            guard let frame = try? Frame(bytes, linkType: linkType) else { return }
+            hear(frame, interface: interface, time: nanoseconds, offset: offset)
+          }
+          isBusy = isBusy || count > 0
+        } catch {
+          lose(entry, error)
+        }
+        noteHeard()
+      }
+      return isBusy
+    }
+
+    private func hear(_ frame: borrowing Frame, interface: UInt32, time: Int64, offset: Int64) {
+      switch matcher.look(frame, interface: interface, time: time) {
+      case .match(let match):
+        heard.append(Heard(match: match, interface: interface, at: Instant(nanoseconds: time &- offset)))
+      case .ownReset:
+        if resets.sawReset(on: interface) { captures.stopWatching(interface) }
+      case .unmatched: unmatched &+= 1
+      case .other: break
+      }
+    }
+
+    /// Everything heard in this turn, under one lock.
+    private func noteHeard() {
+      guard !heard.isEmpty || unmatched > 0 else { return }
+      let (heard, unmatched, allStates) = (heard, unmatched, job.configuration.allStates)
+      let most = job.configuration.maximumResults ?? .max
+      let (repeated, isOver, count) = shared.withLock { state -> (Set<Int>, Bool, Int) in
+        var repeated: Set<Int> = []
+        state.progress.unmatched &+= unmatched
+        for (index, one) in heard.enumerated() {
+          state.progress.received &+= 1
+          switch state.answered.note(one.match.position) {
+          case .first: SweepReceiver.take(one, allStates: allStates, into: &state)
+          case .duplicate:
+            state.progress.duplicates &+= 1
+            repeated.insert(index)
+          case .late, .early: state.progress.late &+= 1
+          }
+        }
+        if state.given + UInt64(state.results.count) >= most { state.isStopped = true }
+        return (repeated, state.answered.isFull || state.isStopped, state.results.count)
+      }
+      let now = Instant.now
+      for (index, one) in heard.enumerated() {
+        guard let reset = one.match.reset else { continue }
+        answer(reset, on: one.interface, isRepeated: repeated.contains(index), now: now)
+      }
+      self.heard.removeAll(keepingCapacity: true)
+      self.unmatched = 0
+      sendResets()
+      if isOver { shared.wakeSender() }
+      if count >= SweepReceiver.worthWaking {
+        wakeAt = .never
+        shared.wakeReader()
+      } else if count > 0, wakeAt == .never {
+        wakeAt = now.advanced(byNanoseconds: SweepReceiver.patience)
+      }
+    }
+
+    private static func take(_ one: Heard, allStates: Bool, into state: inout SweepShared.State) {
+      var result = one.match.result
+      switch result.verdict.state {
+      case .open: state.progress.open += 1
+      case .closed: state.progress.closed += 1
+      case .unreachable: state.progress.unreachable += 1
+      case .noAnswer: state.progress.noAnswer += 1
+      }
+      if let pass = one.match.pass ?? (state.passes.pass == 0 ? 0 : nil),
+        let sent = state.log.time(pass: pass, position: one.match.position)
+      {
+        let roundTrip = max(0, one.at.nanoseconds(since: sent))
+        result.verdict.rtt = .nanoseconds(roundTrip)
+        state.cooldown.observe(roundTrip)
+      }
+      if case .coolingDown = state.passes.phase { result.reply?.isAfterSending = true }
+      if allStates || result.verdict.state == .open { state.results.append(result) }
+    }
+
+    private func answer(
+      _ reset: (flow: Flow, source: IPAddress, sequence: SequenceNumber), on interface: UInt32, isRepeated: Bool,
+      now: Instant
+    ) {
+      let entry = ResetKeeper.Due(
+        flow: reset.flow, source: reset.source, sequence: reset.sequence, interface: interface)
+      let isLocal = job.paths.isLocal(reset.source)
+      if resets.answer(entry, sourceIsLocal: isLocal, isRepeated: isRepeated, now: now) { due.append(entry) }
+    }
+
+    private func expireResets(now: Instant) {
+      let expired = resets.expire(now: now)
+      guard !expired.due.isEmpty else { return }
+      due += expired.due
+      for interface in expired.taken {
+        captures.stopWatching(interface)
+        shared.notice(
+          "no RST of the kernel's is seen on \(job.paths.name(of: interface)): the sweep sends its own")
+      }
+      sendResets()
+    }
+
+    private func sendResets() {
+      guard !due.isEmpty else { return }
+      for one in due {
+        let element = TargetSet.Element(
+          address: one.flow.address, port: one.flow.port, zone: job.paths.zones[one.interface] ?? 0)
+        guard let path = job.paths.path(to: element) else { continue }
+        transmitter.appendReset(one.flow, path: path, scope: job.paths.scope(of: element), sequence: one.sequence)
+      }
+      let count = UInt64(due.count)
+      due.removeAll(keepingCapacity: true)
+      transmitter.flush()
+      let failed = UInt64(transmitter.takeFailures().count)
+      shared.withLock { $0.progress.resetsSent &+= count &- min(count, failed) }
+    }
+
+    /// Losses of the captures since the last look drive the rate back.
+    private func countDrops(now: Instant) {
+      nextStatistics = now.advanced(byNanoseconds: SweepReceiver.statisticsInterval)
+      let count = captures.drops()
+      let lost = count > drops
+      drops = count
+      let then = sentThen
+      let (sent, notice) = shared.withLock { state -> (UInt64, String?) in
+        state.progress.captureDropped = count
+        var notice: String?
+        if lost, let then {
+          let seconds = Double(max(1, now.nanoseconds(since: then.at))) / 1e9
+          let reached = Double(state.progress.sent &- then.count) / seconds
+          if state.rate.lost(reached: reached, now: now), let limit = state.rate.limit {
+            notice = "the capture lost packets (\(count) so far): slowing down to \(Int(limit)) packets a second"
+          }
+        } else if !lost {
+          _ = state.rate.quiet(now: now)
+        }
+        return (state.progress.sent, notice)
+      }
+      sentThen = (sent, now)
+      if let notice { shared.notice(notice) }
+    }
+
+    private func lose(_ entry: SweepCaptures.Entry, _ error: CaptureError) {
+      let name = job.paths.name(of: entry.interface)
+      switch error.code {
+      case .interfaceDown: shared.notice("interface \(name) went down; waiting for it")
+      default:
+        try? epoll.remove(entry.capture.descriptor)
+        captures.close(entry)
+        shared.fail(CheckError(error))
+      }
+    }
+
+    private func sleep(now: Instant) {
+      let until = min(nextStatistics, wakeAt, resets.deadline)
+      let count = (try? epoll.wait(timeout: max(0, until.nanoseconds(since: now)))) ?? 0
+      for index in 0..<count where epoll.event(index).tag == .max { shared.clearReceiverBell() }
+    }
+  }
+
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpenLinux
+import HalfOpenWire
+import Synchronization
+
+/// What a sweep's sender, receiver and reader share. Each takes the lock once a batch, never once a packet.
+final class SweepShared: Sendable {
+  struct State: Sendable {
+    var passes: SweepPasses
+    var answered: AnsweredMap
+    var log: SendLog
+    var trail: CursorTrail
+    var cooldown: Cooldown
+    var rate: RateControl
+    var progress: SweepProgress
+    /// Results that the reader has not taken.
+    var results: [SweepResult] = []
+    /// Results that it has.
+    var given: UInt64 = 0
+    /// The next silent target to be named.
+    var reportCursor: UInt64 = 0
+    var notices: [String] = []
+    var failure: CheckError?
+    /// The reader, or someone else, wants no more.
+    var isStopped = false
+    /// The receiver may go when it has reset what it has to.
+    var isEnding = false
+    var hasEnded = false
+    var reader: CheckedContinuation<Void, Never>?
+  }
+
+  /// Results that may wait for the reader before the sweep pauses.
+  static let resultLimit = 1 << 16
+  private static let noticeLimit = 256
+
+  private let state: Mutex<State>
+  private let senderBell: EventDescriptor
+  private let receiverBell: EventDescriptor
+
+  init(_ state: consuming State) throws(SystemCallError) {
+    senderBell = try EventDescriptor()
+    receiverBell = try EventDescriptor()
+    self.state = Mutex(state)
+  }
+
+  var senderDescriptor: CInt { senderBell.rawValue }
+  var receiverDescriptor: CInt { receiverBell.rawValue }
+
+  func withLock<Value: Sendable>(_ body: (inout sending State) -> Value) -> Value {
+    state.withLock { body(&$0) }
+  }
+
+  func wakeSender() { senderBell.signal() }
+  func wakeReceiver() { receiverBell.signal() }
+  func clearSenderBell() { senderBell.clear() }
+  func clearReceiverBell() { receiverBell.clear() }
+
+  func notice(_ text: String) {
+    state.withLock { state in
+      if state.notices.count < SweepShared.noticeLimit { state.notices.append(text) }
+    }
+  }
+
+  /// Ends the sweep with a fault of ours.
+  func fail(_ error: CheckError) {
+    state.withLock { state in
+      if state.failure == nil { state.failure = error }
+      state.isStopped = true
+    }
+    wakeSender()
+    wakeReceiver()
+  }
+
+  func stop() {
+    state.withLock { $0.isStopped = true }
+    wakeSender()
+  }
+
+  /// Nothing more is sent: the receiver may go.
+  func endReceiving() {
+    state.withLock { $0.isEnding = true }
+    wakeReceiver()
+  }
+
+  /// The sender's last word: no result comes after this.
+  func end() {
+    let reader = state.withLock { state in
+      state.hasEnded = true
+      state.progress.phase = .ended
+      defer { state.reader = nil }
+      return state.reader
+    }
+    reader?.resume()
+  }
+
+  /// Wakes the reader if it waits and there is something for it.
+  func wakeReader() {
+    let reader = state.withLock { state -> CheckedContinuation<Void, Never>? in
+      guard !state.results.isEmpty else { return nil }
+      defer { state.reader = nil }
+      return state.reader
+    }
+    reader?.resume()
+  }
+
+  /// The results that are there, waited for if there are none; nil at the end.
+  func nextBatch() async -> Result<[SweepResult]?, CheckError> {
+    while true {
+      let (batch, hasEnded, wasFull, failure) = state.withLock { state -> ([SweepResult], Bool, Bool, CheckError?) in
+        let batch = state.results
+        state.results = []
+        state.given += UInt64(batch.count)
+        return (batch, state.hasEnded, batch.count >= SweepShared.resultLimit, state.failure)
+      }
+      if wasFull { wakeSender() }
+      if !batch.isEmpty { return .success(batch) }
+      if hasEnded {
+        return failure.map { .failure($0) } ?? .success(nil)
+      }
+      await withCheckedContinuation { continuation in
+        let isReady = state.withLock { state in
+          if !state.results.isEmpty || state.hasEnded { return true }
+          state.reader = continuation
+          return false
+        }
+        if isReady { continuation.resume() }
+      }
+    }
+  }
+}

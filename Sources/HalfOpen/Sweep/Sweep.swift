@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpenLinux
+import Synchronization
+
+/// Probes many targets, each once and the silent ones again, and gives a verdict for each.
+///
+/// ```swift
+/// let sweep = try Sweep(SweepTargets(["192.0.2.0/24"], ports: "22,443"))
+/// for try await batch in sweep.batches {
+///   for result in batch { print(result.verdict.address, result.port, result.verdict.state) }
+/// }
+/// ```
+///
+/// A slow reader slows the sweep, not the memory. A sweep runs once.
+public final class Sweep: Sendable {
+  private let run: any SweepRun
+
+  /// Opens everything a sweep needs, in the calling thread's network namespace. Nothing is sent yet.
+  ///
+  /// - Throws: `CheckError`: no permission, no route to any target, no free source port, an interface that is down.
+  public convenience init(
+    _ targets: SweepTargets, configuration: SweepConfiguration = SweepConfiguration()
+  ) throws(CheckError) {
+    try self.init(targets: targets.targetSet, configuration: configuration)
+  }
+
+  package init(targets: TargetSet, configuration: SweepConfiguration) throws(CheckError) {
+    #if HALFOPEN_LIBPCAP
+      run = try PacketSweep(
+        SweepJob(
+          targets: targets, configuration: configuration, seed: configuration.seed ?? .random(in: .min ... .max)))
+    #else
+      throw CheckError(
+        .unsupported, subject: "a sweep by packets", advice: "build with libpcap (trait Libpcap)")
+    #endif
+  }
+
+  /// How far it is.
+  public var progress: SweepProgress { run.progress }
+
+  /// The next results, waited for; nil after the last. The first call starts the sweep, cancelling the task stops it.
+  ///
+  /// - Throws: `CheckError` for a fault that ended the sweep; what was found before has been given.
+  public func nextBatch() async throws(CheckError) -> [SweepResult]? {
+    try await run.nextBatch()
+  }
+
+  /// Asks for another rate: the present one in, packets a second out, above zero.
+  public func changeRate(_ change: @Sendable (Double) -> Double) { run.changeRate(change) }
+
+  /// Ends the sweep. What has been found is still given, then the end.
+  public func stop() { run.stop() }
+
+  /// What happened meanwhile that someone should know, since the last call.
+  package func takeNotices() -> [String] { run.takeNotices() }
+}
+
+/// What runs a sweep.
+protocol SweepRun: Sendable {
+  var progress: SweepProgress { get }
+  func nextBatch() async throws(CheckError) -> [SweepResult]?
+  func changeRate(_ change: @Sendable (Double) -> Double)
+  func stop()
+  func takeNotices() -> [String]
+}
+
+extension Sweep {
+  /// The results, batch by batch.
+  public var batches: Batches { Batches(sweep: self) }
+
+  /// The results of a sweep, in the order in which they come.
+  public struct Batches: AsyncSequence, AsyncIteratorProtocol, Sendable {
+    /// Results that came together, at least one.
+    public typealias Element = [SweepResult]
+    /// A fault of ours that ended the sweep.
+    public typealias Failure = CheckError
+
+    fileprivate let sweep: Sweep
+
+    /// The sweep's one sequence: two iterators share its results.
+    public func makeAsyncIterator() -> Batches { self }
+
+    /// The next results, nil after the last.
+    public func next() async throws(CheckError) -> [SweepResult]? { try await sweep.nextBatch() }
+
+    /// The next results, nil after the last.
+    public func next(isolation actor: isolated (any Actor)?) async throws(CheckError) -> [SweepResult]? {
+      try await sweep.nextBatch()
+    }
+  }
+}

@@ -15,33 +15,14 @@ package struct PacketSocket: ~Copyable, Sendable {
   /// - Parameter receiveBuffer: room for frames that wait, in bytes. Without CAP_NET_ADMIN the kernel keeps to
   ///   `net.core.rmem_max`.
   package init(interface: String, receiveBuffer: Int = 64 << 20) throws(SystemCallError) {
-    let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-    // Protocol 0: nothing arrives before the socket is bound.
-    let owner = Descriptor(owning: try retrying("socket(AF_PACKET)") { socket(AF_PACKET, type, 0) })
+    let owner = try Descriptor.packetSocket()
     let fd = owner.rawValue
-    var (one, bytes) = (CInt(1), CInt(clamping: receiveBuffer))
-    var address = sockaddr_ll()
-    address.sll_family = UInt16(AF_PACKET)
-    address.sll_protocol = UInt16(ETH_P_ALL).bigEndian
-    // SAFETY: each call reads as many bytes as the value it is given has, and the name is a C string for the call.
-    let index = try retrying("if_nametoindex") {
-      let index = unsafe if_nametoindex(interface)
-      return index == 0 ? -1 : CInt(bitPattern: index)
+    try setOption(fd, SOL_PACKET, CInt(CLINUX_PACKET_IGNORE_OUTGOING), 1, "setsockopt(PACKET_IGNORE_OUTGOING)")
+    try setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, receiveBuffer)
+    guard let index = interfaceIndex(interface) else {
+      throw SystemCallError(call: "if_nametoindex", errno: Errno(rawValue: ENODEV))
     }
-    address.sll_ifindex = index
-    try retrying("setsockopt(PACKET_IGNORE_OUTGOING)") {
-      unsafe setsockopt(fd, SOL_PACKET, CInt(CLINUX_PACKET_IGNORE_OUTGOING), &one, 4)
-    }
-    for option in [SO_RCVBUFFORCE, SO_RCVBUF] {
-      if unsafe setsockopt(fd, SOL_SOCKET, option, &bytes, 4) == 0 { break }
-    }
-    try retrying("bind(AF_PACKET)") {
-      unsafe withUnsafePointer(to: &address) { pointer in
-        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          unsafe bind(fd, $0, socklen_t(MemoryLayout<sockaddr_ll>.size))
-        }
-      }
-    }
+    try owner.bind(toLink: index, protocol: ETH_P_ALL)
     descriptor = owner
   }
 
@@ -61,10 +42,6 @@ package struct PacketSocket: ~Copyable, Sendable {
 
   /// Sends one frame. Safe from any thread.
   package func write(_ frame: Span<UInt8>) throws(SystemCallError) {
-    // SAFETY: no more bytes are read than the span has.
-    try retryingSize("send(AF_PACKET)") {
-      unsafe frame.withUnsafeBytes { bytes in unsafe Glibc.send(descriptor.rawValue, bytes.baseAddress, bytes.count, 0)
-      }
-    }
+    try descriptor.sendFrame(frame)
   }
 }

@@ -25,11 +25,11 @@ package struct RawSocket: ~Copyable, Sendable {
     // Without RECVERR a packet that the queue discipline drops counts as sent (raw_send_hdrinc in net/ipv4/raw.c).
     switch family {
     case .v4:
-      try Self.set(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_HDRINCL), 1, "setsockopt(IP_HDRINCL)")
-      try Self.set(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_RECVERR), 1, "setsockopt(IP_RECVERR)")
+      try setOption(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_HDRINCL), 1, "setsockopt(IP_HDRINCL)")
+      try setOption(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_RECVERR), 1, "setsockopt(IP_RECVERR)")
     case .v6:
-      try Self.set(fd, CInt(IPPROTO_IPV6), CInt(CLINUX_IPV6_HDRINCL), 1, "setsockopt(IPV6_HDRINCL)")
-      try Self.set(fd, CInt(IPPROTO_IPV6), CInt(CLINUX_IPV6_RECVERR), 1, "setsockopt(IPV6_RECVERR)")
+      try setOption(fd, CInt(IPPROTO_IPV6), CInt(CLINUX_IPV6_HDRINCL), 1, "setsockopt(IPV6_HDRINCL)")
+      try setOption(fd, CInt(IPPROTO_IPV6), CInt(CLINUX_IPV6_RECVERR), 1, "setsockopt(IPV6_RECVERR)")
     }
     self.family = family
     self.descriptor = descriptor
@@ -41,13 +41,7 @@ package struct RawSocket: ~Copyable, Sendable {
   ///
   /// The corresponding C call is `setsockopt(SO_BINDTODEVICE)`.
   package func bind(toDevice interface: String) throws(SystemCallError) {
-    // SAFETY: the kernel reads as many bytes as the text has.
-    var name = interface
-    try retrying("setsockopt(SO_BINDTODEVICE)") {
-      name.withUTF8 {
-        unsafe setsockopt(descriptor.rawValue, SOL_SOCKET, SO_BINDTODEVICE, $0.baseAddress, socklen_t($0.count))
-      }
-    }
+    try bindToDevice(rawValue, interface)
   }
 
   /// Makes policy routing see `source`, which need not be an address of this host.
@@ -55,8 +49,8 @@ package struct RawSocket: ~Copyable, Sendable {
   /// The corresponding C function is `bind`, behind IP_FREEBIND.
   package func bind(to source: SocketAddress) throws(SystemCallError) {
     switch family {
-    case .v4: try Self.set(rawValue, CInt(IPPROTO_IP), CInt(CLINUX_IP_FREEBIND), 1, "setsockopt(IP_FREEBIND)")
-    case .v6: try Self.set(rawValue, CInt(IPPROTO_IPV6), CInt(CLINUX_IPV6_FREEBIND), 1, "setsockopt(IPV6_FREEBIND)")
+    case .v4: try setOption(rawValue, CInt(IPPROTO_IP), CInt(CLINUX_IP_FREEBIND), 1, "setsockopt(IP_FREEBIND)")
+    case .v6: try setOption(rawValue, CInt(IPPROTO_IPV6), CInt(CLINUX_IPV6_FREEBIND), 1, "setsockopt(IPV6_FREEBIND)")
     }
     var source = source
     source.port = 0
@@ -67,14 +61,14 @@ package struct RawSocket: ~Copyable, Sendable {
   ///
   /// The corresponding C call is `setsockopt(SO_MARK)`.
   package func setMark(_ mark: UInt32) throws(SystemCallError) {
-    try Self.set(rawValue, SOL_SOCKET, SO_MARK, CInt(bitPattern: mark), "setsockopt(SO_MARK)")
+    try setOption(rawValue, SOL_SOCKET, SO_MARK, CInt(bitPattern: mark), "setsockopt(SO_MARK)")
   }
 
   /// Room for packets on their way, in bytes; the kernel doubles it and holds it below `net.core.wmem_max`.
   ///
   /// The corresponding C call is `setsockopt(SO_SNDBUF)`.
   package func setSendBuffer(_ bytes: Int) throws(SystemCallError) {
-    try Self.set(rawValue, SOL_SOCKET, SO_SNDBUF, CInt(clamping: bytes), "setsockopt(SO_SNDBUF)")
+    try setOption(rawValue, SOL_SOCKET, SO_SNDBUF, CInt(clamping: bytes), "setsockopt(SO_SNDBUF)")
   }
 
   /// Sends one packet. For many, see `TransmitBatch`.
@@ -91,16 +85,6 @@ package struct RawSocket: ~Copyable, Sendable {
           unsafe sendto(descriptor.rawValue, bytes.baseAddress, bytes.count, 0, $0, $1)
         }
       }
-    }
-  }
-
-  private static func set(
-    _ fd: CInt, _ level: CInt, _ option: CInt, _ value: CInt, _ call: StaticString
-  ) throws(SystemCallError) {
-    var value = value
-    // SAFETY: the kernel reads one int.
-    try retrying(call) {
-      unsafe setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<CInt>.size))
     }
   }
 }

@@ -57,14 +57,15 @@ package struct StreamSockets: ~Copyable {
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
     let descriptor = Descriptor(owning: try retrying("socket") { socket(domain, type, CInt(IPPROTO_TCP)) })
     let fd = descriptor.rawValue
-    if withholdingACK { try set(fd, CInt(IPPROTO_TCP), TCP_QUICKACK, 0, "setsockopt(TCP_QUICKACK)") }
+    if withholdingACK { try setOption(fd, CInt(IPPROTO_TCP), TCP_QUICKACK, 0, "setsockopt(TCP_QUICKACK)") }
     try setLinger(fd)
     switch family {
-    case .v4: try set(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_RECVERR), 1, "setsockopt(IP_RECVERR)")
-    case .v6: try set(fd, CInt(IPPROTO_IPV6), CInt(CLINUX_IPV6_RECVERR), 1, "setsockopt(IPV6_RECVERR)")
+    case .v4: try setOption(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_RECVERR), 1, "setsockopt(IP_RECVERR)")
+    case .v6: try setOption(fd, CInt(IPPROTO_IPV6), CInt(CLINUX_IPV6_RECVERR), 1, "setsockopt(IPV6_RECVERR)")
     }
     if let retransmissions {
-      try set(fd, CInt(IPPROTO_TCP), TCP_SYNCNT, CInt(clamping: max(1, retransmissions)), "setsockopt(TCP_SYNCNT)")
+      try setOption(
+        fd, CInt(IPPROTO_TCP), TCP_SYNCNT, CInt(clamping: max(1, retransmissions)), "setsockopt(TCP_SYNCNT)")
     }
     if !setup.isPlain { try prepare(fd, setup) }
     descriptors[slot] = descriptor.release()
@@ -139,24 +140,16 @@ package struct StreamSockets: ~Copyable {
 
 private func prepare(_ fd: CInt, _ setup: borrowing StreamSetup) throws(SystemCallError) {
   if let interface = setup.interface { try bindToDevice(fd, interface) }
-  if let mark = setup.mark { try set(fd, SOL_SOCKET, SO_MARK, CInt(bitPattern: mark), "setsockopt(SO_MARK)") }
+  if let mark = setup.mark { try setOption(fd, SOL_SOCKET, SO_MARK, CInt(bitPattern: mark), "setsockopt(SO_MARK)") }
   if let range = setup.portRange {
     // A level of IPPROTO_IP for both families (ip(7)).
     let value = CInt(bitPattern: UInt32(range.upperBound) << 16 | UInt32(range.lowerBound))
-    try set(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_LOCAL_PORT_RANGE), value, "setsockopt(IP_LOCAL_PORT_RANGE)")
+    try setOption(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_LOCAL_PORT_RANGE), value, "setsockopt(IP_LOCAL_PORT_RANGE)")
   }
   if let source = setup.source {
     // The port is chosen at connect, when the target is known: one port serves many targets (ip(7)).
-    try set(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_BIND_ADDRESS_NO_PORT), 1, "setsockopt(IP_BIND_ADDRESS_NO_PORT)")
+    try setOption(fd, CInt(IPPROTO_IP), CInt(CLINUX_IP_BIND_ADDRESS_NO_PORT), 1, "setsockopt(IP_BIND_ADDRESS_NO_PORT)")
     try retrying("bind") { unsafe source.withSockaddr { unsafe Glibc.bind(fd, $0, $1) } }
-  }
-}
-
-private func bindToDevice(_ fd: CInt, _ interface: String) throws(SystemCallError) {
-  var name = interface
-  try retrying("setsockopt(SO_BINDTODEVICE)") {
-    // SAFETY: the kernel reads as many bytes as the text has.
-    name.withUTF8 { unsafe setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, $0.baseAddress, socklen_t($0.count)) }
   }
 }
 
@@ -166,14 +159,6 @@ private func setLinger(_ fd: CInt) throws(SystemCallError) {
   try retrying("setsockopt(SO_LINGER)") {
     unsafe setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
   }
-}
-
-private func set(
-  _ fd: CInt, _ level: CInt, _ option: CInt, _ value: CInt, _ call: StaticString
-) throws(SystemCallError) {
-  var value = value
-  // SAFETY: the kernel reads one int.
-  try retrying(call) { unsafe setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) }
 }
 
 /// Descriptors that this process may still open.

@@ -1,82 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CLinux
-import Glibc
 package import HalfOpenWire
 package import SystemPackage
 
-/// Packets that leave in one system call. All memory is taken at the start: nothing per packet or flush allocates.
-@safe package struct TransmitBatch: ~Copyable {
-  /// Packets of one flush.
-  package let capacity: Int
-  /// The longest packet, in bytes.
-  package let packetCapacity: Int
+/// Packets or frames that leave in one system call. All memory is taken at the start: nothing per packet or flush
+/// allocates.
+package struct TransmitBatch: ~Copyable {
   /// Packets appended since the last flush.
   package private(set) var count = 0
 
-  private let bytes: UnsafeMutablePointer<UInt8>
-  private let addresses: UnsafeMutablePointer<sockaddr_in6>
-  private let parts: UnsafeMutablePointer<iovec>
-  private let messages: UnsafeMutablePointer<clinux_mmsghdr>
-  private let tags: UnsafeMutablePointer<UInt64>
+  private var slots: MessageSlots
+  private var tags: [UInt64]
 
-  /// Waits of one flush for a full socket buffer or queue, before the rest is given up as failed.
-  private static var waits: Int { 16 }
-
+  /// - Parameters:
+  ///   - capacity: packets of one flush.
+  ///   - packetCapacity: the longest packet or frame, in bytes.
   package init(capacity: Int = 64, packetCapacity: Int = 128) {
-    self.capacity = capacity
-    self.packetCapacity = packetCapacity
-    unsafe bytes = .allocate(capacity: capacity * packetCapacity)
-    unsafe addresses = .allocate(capacity: capacity)
-    unsafe parts = .allocate(capacity: capacity)
-    unsafe messages = .allocate(capacity: capacity)
-    unsafe tags = .allocate(capacity: capacity)
-    // SAFETY: each array has `capacity` elements (`bytes` that many packets), and they live as long as `self`. The
-    // kernel does not write to any of them but for the count in each message.
-    unsafe bytes.initialize(repeating: 0, count: capacity * packetCapacity)
-    unsafe addresses.initialize(repeating: sockaddr_in6(), count: capacity)
-    unsafe tags.initialize(repeating: 0, count: capacity)
-    for index in 0..<capacity {
-      unsafe (parts + index).initialize(to: iovec(iov_base: bytes + index * packetCapacity, iov_len: 0))
-      var message = unsafe clinux_mmsghdr()
-      unsafe message.header.msg_name = UnsafeMutableRawPointer(addresses + index)
-      unsafe message.header.msg_iov = parts + index
-      unsafe message.header.msg_iovlen = 1
-      unsafe (messages + index).initialize(to: message)
-    }
-  }
-
-  deinit {
-    unsafe bytes.deallocate()
-    unsafe addresses.deallocate()
-    unsafe parts.deallocate()
-    unsafe messages.deallocate()
-    unsafe tags.deallocate()
+    slots = MessageSlots(capacity: capacity, size: packetCapacity)
+    tags = [UInt64](repeating: 0, count: capacity)
   }
 
   package var isEmpty: Bool { count == 0 }
-  package var isFull: Bool { count == capacity }
+  package var isFull: Bool { count == slots.capacity }
 
-  /// Adds a packet, to be written by `fill` into exactly `length` bytes, which hold what an earlier packet left there.
+  /// Writes into every slot what its packets begin as, so that `append` only has to patch. For an empty batch.
+  package mutating func prepare(length: Int, _ write: (inout MutableSpan<UInt8>) -> Void) {
+    precondition(isEmpty)
+    for index in 0..<slots.capacity { slots.write(index, length: length, write) }
+  }
+
+  /// Adds a packet for a `RawSocket`, to be written by `fill` into exactly `length` bytes, which hold what an earlier
+  /// packet left there.
   ///
-  /// The batch must not be full and `length` at most `packetCapacity`: both are the program's own numbers.
+  /// The batch must not be full and `length` at most the packet capacity: both are the program's own numbers.
   /// - Parameters:
   ///   - scope: the interface index of an IPv6 link-local destination, 0 otherwise.
   ///   - tag: comes back if this packet fails.
   package mutating func append(
     to destination: IPAddress, scope: UInt32 = 0, length: Int, tag: UInt64, fill: (inout MutableSpan<UInt8>) -> Void
   ) {
-    precondition(count < capacity && length >= 0 && length <= packetCapacity)
     // A port of 0: see `RawSocket.send`.
-    let (address, addressLength) = SocketAddress(destination, port: 0, scope: scope).native
-    // SAFETY: `count` is below `capacity` and `length` at most the slot's size, so all stays in this slot.
-    unsafe addresses[count] = address
-    unsafe messages[count].header.msg_namelen = addressLength
-    unsafe parts[count].iov_len = length
-    unsafe tags[count] = tag
-    let slot = unsafe UnsafeMutableBufferPointer(start: bytes + count * packetCapacity, count: length)
-    var span = unsafe slot.mutableSpan
-    fill(&span)
+    slots.address(count, to: SocketAddress(destination, port: 0, scope: scope))
+    add(length, tag, fill)
+  }
+
+  /// Adds a frame for a `LinkSocket`, as the other form adds a packet.
+  package mutating func append(length: Int, tag: UInt64, fill: (inout MutableSpan<UInt8>) -> Void) {
+    slots.address(count, to: nil)
+    add(length, tag, fill)
+  }
+
+  @inline(__always)
+  private mutating func add(_ length: Int, _ tag: UInt64, _ fill: (inout MutableSpan<UInt8>) -> Void) {
+    tags[count] = tag
+    slots.write(count, length: length, fill)
     count += 1
   }
 
@@ -90,51 +67,20 @@ package import SystemPackage
   @discardableResult
   package mutating func flush(
     on socket: borrowing RawSocket, onFailure: (_ tag: UInt64, _ errno: Errno) -> Void
-  ) -> Int {
-    var (next, sent, waits) = (0, 0, Self.waits)
-    while next < count {
-      do throws(SystemCallError) {
-        let accepted = try transmit(from: next, on: socket.rawValue)
-        sent += accepted
-        next += accepted
-      } catch {
-        if waits > 0, pause(error.errno, on: socket.rawValue) {
-          waits -= 1
-          continue
-        }
-        // SAFETY: `next` is below `count`.
-        onFailure(unsafe tags[next], error.errno)
-        next += 1
-      }
-    }
+  ) -> Int { flush(to: socket.rawValue, onFailure) }
+
+  /// Sends frames, as the other form sends packets.
+  @discardableResult
+  package mutating func flush(
+    on socket: borrowing LinkSocket, onFailure: (_ tag: UInt64, _ errno: Errno) -> Void
+  ) -> Int { flush(to: socket.rawValue, onFailure) }
+
+  private mutating func flush(to fd: CInt, _ onFailure: (_ tag: UInt64, _ errno: Errno) -> Void) -> Int {
+    let sent = slots.send(count, on: fd) { onFailure(tags[$0], $1) }
     count = 0
     return sent
   }
 
   /// Forgets what has been appended.
   package mutating func removeAll() { count = 0 }
-
-  /// An error is always about the packet at `first`: the kernel reports those further on with the next call.
-  private func transmit(from first: Int, on fd: CInt) throws(SystemCallError) -> Int {
-    // SAFETY: messages `first..<count` are wired and filled, and so is what they point to.
-    Int(
-      try retrying("sendmmsg") {
-        unsafe clinux_sendmmsg(fd, messages + first, CUnsignedInt(count - first), 0)
-      })
-  }
-
-  /// Waits where that can help.
-  private func pause(_ errno: Errno, on fd: CInt) -> Bool {
-    switch errno {
-    case .resourceTemporarilyUnavailable:
-      var entry = pollfd(fd: fd, events: CShort(POLLOUT), revents: 0)
-      // SAFETY: one pollfd is read and written.
-      _ = unsafe poll(&entry, 1, 1)
-      return true
-    case .noBufferSpace:
-      usleep(100)
-      return true
-    default: return false
-    }
-  }
 }

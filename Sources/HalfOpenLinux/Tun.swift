@@ -22,10 +22,12 @@ package struct TunDevice: ~Copyable, Sendable {
   /// Takes the packets that wait, as many as the batch holds. The device gives out one a call.
   package func receive(into batch: inout PacketBatch) throws(SystemCallError) {
     let fd = descriptor.rawValue
-    try unsafe batch.fill { (slot, size) throws(SystemCallError) in
+    try batch.fill { slot throws(SystemCallError) in
       do throws(SystemCallError) {
-        // SAFETY: the batch lends a slot of `size` bytes.
-        return try retryingSize("read(tun)") { unsafe Glibc.read(fd, slot, size) }
+        // SAFETY: no more bytes are written than the slot has.
+        return try retryingSize("read(tun)") {
+          unsafe slot.withUnsafeMutableBytes { bytes in unsafe Glibc.read(fd, bytes.baseAddress, bytes.count) }
+        }
       } catch {
         guard error.errno == .resourceTemporarilyUnavailable else { throw error }
         return nil

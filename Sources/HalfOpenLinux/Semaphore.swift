@@ -28,4 +28,15 @@ import Glibc
   ///
   /// The corresponding C function is `sem_wait`.
   package func wait() { while unsafe sem_wait(handle) != 0 {} }
+
+  /// Blocks until a `signal` is left over, or `deadline` has come. A step of wall time moves the deadline.
+  ///
+  /// The corresponding C function is `sem_timedwait`.
+  package func wait(until deadline: Instant) {
+    let rest = max(deadline.nanoseconds(since: .now), 0)
+    let (seconds, nanoseconds) = (realtimeNanoseconds() &+ rest).quotientAndRemainder(dividingBy: 1_000_000_000)
+    var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+    // SAFETY: the time outlives the call. The only failure that is not an interruption is the deadline.
+    _ = try? retrying("sem_timedwait") { unsafe sem_timedwait(handle, &time) }
+  }
 }

@@ -1,20 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes one JSON object and a newline (JSON Lines), field by field in the order of the calls.
-struct JSONRecord {
-  private(set) var bytes: [UInt8] = []
-  private var isFirst = true
+import HalfOpenWire
 
-  init() { bytes.append(UInt8(ascii: "{")) }
+/// Writes JSON Lines, each an object, field by field in the order of the calls.
+struct JSONRecord: Sendable {
+  /// Whole lines, then what there is of the one that is being written.
+  var bytes: [UInt8]
+  private var isFirst = true
+  private var clock = TimestampWriter()
+
+  /// A writer of one object.
+  init() { bytes = [UInt8(ascii: "{")] }
+
+  /// A writer of many, each between `begin` and `end`.
+  init(lines: [UInt8]) { bytes = lines }
+
+  mutating func begin() {
+    bytes.append(UInt8(ascii: "{"))
+    isFirst = true
+  }
+
+  mutating func end() { bytes += "}\n".utf8 }
 
   mutating func field(_ name: String, _ value: String) {
     key(name)
     string(value)
   }
 
+  /// A value without anything that has to be escaped.
+  mutating func field(_ name: String, word: String) {
+    key(name)
+    bytes.append(UInt8(ascii: "\""))
+    bytes += word.utf8
+    bytes.append(UInt8(ascii: "\""))
+  }
+
   mutating func field(_ name: String, _ value: some BinaryInteger) {
     key(name)
-    bytes += "\(value)".utf8
+    bytes.append(decimal: value)
   }
 
   mutating func field(_ name: String, _ value: Bool) {
@@ -25,13 +48,28 @@ struct JSONRecord {
   /// A number that is `thousandths` / 1000, without zeros at its end.
   mutating func field(_ name: String, thousandths: Int64) {
     key(name)
-    bytes += Decimal.text(thousandths, places: 3, trimmed: true).utf8
+    bytes.append(decimal: thousandths, places: 3)
   }
 
   /// A number that is `millionths` / 10^6, without zeros at its end.
   mutating func field(_ name: String, millionths: Int64) {
     key(name)
-    bytes += Decimal.text(millionths, places: 6, trimmed: true).utf8
+    bytes.append(decimal: millionths, places: 6)
+  }
+
+  /// A point of time, in nanoseconds since 1970.
+  mutating func field(_ name: String, time: Int64) {
+    key(name)
+    bytes.append(UInt8(ascii: "\""))
+    clock.append(time, to: &bytes)
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  mutating func field(_ name: String, address: IPAddress, zone: String? = nil) {
+    key(name)
+    bytes.append(UInt8(ascii: "\""))
+    bytes.append(address, zone: zone)
+    bytes.append(UInt8(ascii: "\""))
   }
 
   mutating func field(_ name: String, _ values: [String]) {
@@ -47,23 +85,23 @@ struct JSONRecord {
   /// An object within the object.
   mutating func field(_ name: String, _ body: (inout JSONRecord) -> Void) {
     key(name)
-    var inner = JSONRecord()
-    body(&inner)
-    bytes += inner.bytes
+    begin()
+    body(&self)
     bytes.append(UInt8(ascii: "}"))
+    isFirst = false
   }
 
   /// The whole line.
   consuming func line() -> [UInt8] {
-    bytes += "}\n".utf8
+    end()
     return bytes
   }
 
   private mutating func key(_ name: String) {
-    if !isFirst { bytes.append(UInt8(ascii: ",")) }
+    bytes += (isFirst ? "\"" : ",\"").utf8
     isFirst = false
-    string(name)
-    bytes.append(UInt8(ascii: ":"))
+    bytes += name.utf8
+    bytes += "\":".utf8
   }
 
   /// RFC 8259 section 7: the quote, the backslash and control characters are escaped, all else is UTF-8.

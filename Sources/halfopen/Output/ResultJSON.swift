@@ -7,16 +7,23 @@ import HalfOpenWire
 /// The records of JSON Lines. Names, types and order are a promise: docs/output-formats.md.
 enum ResultJSON {
   static func record(_ line: ResultLine) -> [UInt8] {
-    let result = line.result
     var record = JSONRecord()
-    record.field("type", "result")
-    record.field("time", Timestamp.text(realtimeNanoseconds: line.time))
-    record.field("ip", line.address)
-    if let name = line.name { record.field("host", name) }
-    record.field("port", line.endpoint.port)
-    record.field("protocol", "tcp")
-    record.field("state", result.state.rawValue)
-    record.field("reason", "\(result.reason)")
+    append(line.result, time: line.time, zone: line.zone, name: line.name, port: line.endpoint.port, to: &record)
+    return record.line()
+  }
+
+  /// The fields of a result, of a check or a sweep.
+  static func append(
+    _ result: CheckResult, time: Int64, zone: String?, name: String?, port: UInt16, to record: inout JSONRecord
+  ) {
+    record.field("type", word: "result")
+    record.field("time", time: time)
+    record.field("ip", address: result.address, zone: zone)
+    if let name { record.field("host", name) }
+    record.field("port", port)
+    record.field("protocol", word: "tcp")
+    record.field("state", word: result.state.rawValue)
+    record.field("reason", word: result.reason.description)
     if let rtt = result.rtt { record.field("rtt_us", thousandths: rtt.saturatedNanoseconds) }
     if let answer = result.answer {
       record.field("ttl", answer.ttl)
@@ -24,23 +31,22 @@ enum ResultJSON {
       if let mss = answer.options.mss { record.field("mss", mss) }
     }
     record.field("transmissions", result.transmissions)
-    record.field("backend", result.backend.rawValue)
-    record.field("handshake", result.handshake.rawValue)
-    record.field("flags", result.flags.names)
+    record.field("backend", word: result.backend.rawValue)
+    record.field("handshake", word: result.handshake.rawValue)
+    record.field("flags", result.flags.isEmpty ? [] : result.flags.names)
     if let icmp = result.icmp {
       record.field("icmp") { inner in
         inner.field("type", icmp.type)
         inner.field("code", icmp.code)
-        inner.field("from", "\(icmp.sender)")
+        inner.field("from", address: icmp.sender)
       }
     }
-    return record.line()
   }
 
   static func record(_ fault: FaultLine) -> [UInt8] {
     var record = JSONRecord()
-    record.field("type", "error")
-    record.field("time", Timestamp.text(realtimeNanoseconds: fault.time))
+    record.field("type", word: "error")
+    record.field("time", time: fault.time)
     record.field("target", fault.target)
     if let port = fault.port { record.field("port", port) }
     record.field("error", "\(fault.error.code)")
@@ -51,7 +57,7 @@ enum ResultJSON {
 
   static func record(_ summary: Summary) -> [UInt8] {
     var record = JSONRecord()
-    record.field("type", "summary")
+    record.field("type", word: "summary")
     record.field("targets", summary.targets)
     record.field("open", summary.open)
     record.field("closed", summary.closed)
@@ -65,14 +71,37 @@ enum ResultJSON {
     return record.line()
   }
 
+  /// A sweep's, with what only a sweep counts.
+  static func record(_ progress: SweepProgress) -> [UInt8] {
+    var record = JSONRecord()
+    record.field("type", word: "summary")
+    record.field("targets", progress.targets)
+    record.field("open", progress.open)
+    record.field("closed", progress.closed)
+    record.field("unreachable", progress.unreachable)
+    record.field("no_answer", progress.noAnswer)
+    record.field("errors", progress.errors)
+    record.field("sent", progress.sent)
+    record.field("received", progress.received)
+    record.field("duplicates", progress.duplicates)
+    record.field("late", progress.late)
+    record.field("unmatched", progress.unmatched)
+    record.field("capture_dropped", progress.captureDropped)
+    record.field("send_failures", progress.sendFailures)
+    record.field("elapsed_s", millionths: progress.elapsed.saturatedNanoseconds / 1000)
+    if let rate = Decimal.tenths(progress.rate, per: 1), rate > 0 { record.field("rate_pps", thousandths: rate * 100) }
+    record.field("complete", progress.isComplete)
+    return record.line()
+  }
+
   static func record(_ statistics: PingStatistics, for line: ResultLine) -> [UInt8] {
     var record = JSONRecord()
-    record.field("type", "statistics")
-    record.field("time", Timestamp.text(realtimeNanoseconds: line.time))
+    record.field("type", word: "statistics")
+    record.field("time", time: line.time)
     record.field("ip", line.address)
     if let name = line.name { record.field("host", name) }
     record.field("port", line.endpoint.port)
-    record.field("protocol", "tcp")
+    record.field("protocol", word: "tcp")
     record.field("checks", statistics.checks)
     record.field("open", statistics.open)
     record.field("closed", statistics.closed)

@@ -27,11 +27,14 @@ struct ResultLine: Sendable {
     if case .name(let own) = endpoint.host { self.name = own } else { self.name = name }
   }
 
-  /// The address that was checked, with its zone.
-  var address: String {
-    if case .address(let address, let zone?) = endpoint.host, address == result.address { return "\(address)%\(zone)" }
-    return "\(result.address)"
+  /// The zone of the address that was checked.
+  var zone: String? {
+    guard case .address(result.address, let zone) = endpoint.host else { return nil }
+    return zone
   }
+
+  /// The address that was checked, with its zone.
+  var address: String { zone.map { "\(result.address)%\($0)" } ?? "\(result.address)" }
 
   /// How people name the endpoint: by its name if it has one.
   var label: String { name.map { "\($0):\(endpoint.port)" } ?? "\(endpoint)" }

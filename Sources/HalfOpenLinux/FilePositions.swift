@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import SystemPackage
+
+/// What a file is, as far as whoever writes it needs to know.
+package struct FileStatus: Hashable, Sendable {
+  /// It has positions and can be cut, unlike a pipe or a terminal.
+  package let isRegular: Bool
+  /// In bytes.
+  package let size: Int64
+}
+
+/// The corresponding C function is `fstat`.
+package func status(of descriptor: borrowing Descriptor) throws(SystemCallError) -> FileStatus {
+  let fd = descriptor.rawValue
+  var status = stat()
+  // SAFETY: the call writes one struct.
+  try retrying("fstat") { unsafe fstat(fd, &status) }
+  return FileStatus(isRegular: status.st_mode & S_IFMT == S_IFREG, size: Int64(status.st_size))
+}
+
+/// Opens a file to write results to, made with the permissions that the umask leaves.
+///
+/// - Parameter keeping: what it holds stays, and can be read where it is a regular file; else it is emptied.
+/// The corresponding C function is `open`.
+package func openOutput(_ path: String, keeping: Bool) throws(SystemCallError) -> Descriptor {
+  let flags = keeping ? (isRegularFile(path) ? O_RDWR : O_WRONLY) : O_WRONLY | O_TRUNC
+  // SAFETY: the path is a C string for the time of the call.
+  return Descriptor(owning: try retrying("open") { unsafe open(path, flags | O_CREAT | O_CLOEXEC, 0o666) })
+}
+
+/// Whether a path leads to a regular file.
+///
+/// The corresponding C function is `stat`.
+package func isRegularFile(_ path: String) -> Bool {
+  var status = stat()
+  // SAFETY: the path is a C string for the time of the call, which writes one struct.
+  return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+}
+
+/// Opens a file for reading and writing that nobody else has: an earlier one of that name is emptied.
+///
+/// The corresponding C function is `open`.
+package func openScratch(_ path: String, keeping: Bool = false) throws(SystemCallError) -> Descriptor {
+  try openFile(path, flags: O_RDWR | O_CREAT | (keeping ? 0 : O_TRUNC))
+}
+
+/// Opens an existing file for reading and writing.
+///
+/// The corresponding C function is `open`.
+package func openForUpdate(_ path: String) throws(SystemCallError) -> Descriptor { try openFile(path, flags: O_RDWR) }
+
+/// A second descriptor for standard output, owned by the caller.
+///
+/// The corresponding C function is `fcntl(F_DUPFD_CLOEXEC)`.
+package func duplicateOfStandardOutput() throws(SystemCallError) -> Descriptor {
+  Descriptor(owning: try retrying("fcntl(F_DUPFD_CLOEXEC)") { fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) })
+}
+
+/// Reads `count` bytes from `offset` on, fewer only where the file ends.
+///
+/// The corresponding C function is `pread`.
+package func read(
+  _ count: Int, at offset: Int64, from descriptor: borrowing Descriptor
+) throws(SystemCallError) -> [UInt8] {
+  let fd = descriptor.rawValue
+  var bytes = [UInt8](repeating: 0, count: count)
+  var filled = 0
+  while filled < count {
+    let start = filled
+    // SAFETY: at most the rest of the buffer is written.
+    let read = try retryingSize("pread") {
+      unsafe bytes.withUnsafeMutableBytes {
+        unsafe pread(fd, $0.baseAddress.map { unsafe $0 + start }, count - start, off_t(offset) + off_t(start))
+      }
+    }
+    if read == 0 { break }
+    filled += read
+  }
+  bytes.removeLast(count - filled)
+  return bytes
+}
+
+/// Writes all of `bytes` at `offset`, making the file longer where it ends before.
+///
+/// The corresponding C function is `pwrite`.
+package func write(
+  _ bytes: [UInt8], at offset: Int64, to descriptor: borrowing Descriptor
+) throws(SystemCallError) {
+  let fd = descriptor.rawValue
+  var written = 0
+  while written < bytes.count {
+    let start = written
+    // SAFETY: at most the rest of the buffer is read.
+    written += try retryingSize("pwrite") {
+      unsafe bytes.withUnsafeBytes {
+        unsafe pwrite(fd, $0.baseAddress.map { unsafe $0 + start }, bytes.count - start, off_t(offset) + off_t(start))
+      }
+    }
+  }
+}
+
+/// Cuts a file, or lengthens it by zeros, and sets the position to its end.
+///
+/// The corresponding C functions are `ftruncate` and `lseek`.
+package func setSize(of descriptor: borrowing Descriptor, to size: Int64) throws(SystemCallError) {
+  let fd = descriptor.rawValue
+  try retrying("ftruncate") { ftruncate(fd, off_t(size)) }
+  _ = try retryingSize("lseek") { lseek(fd, 0, SEEK_END) }
+}
+
+/// Waits until what was written outlasts a loss of power.
+///
+/// The corresponding C function is `fdatasync`.
+package func synchronize(_ descriptor: borrowing Descriptor) throws(SystemCallError) {
+  let fd = descriptor.rawValue
+  try retrying("fdatasync") { fdatasync(fd) }
+}
+
+/// Gives a file another name, in the place of any file that has it, so that both outlast a loss of power.
+///
+/// The corresponding C functions are `rename` and, of the folder, `fsync`.
+package func renameFile(_ path: String, to other: String) throws(SystemCallError) {
+  // SAFETY: both paths are C strings for the time of the call.
+  try retrying("rename") { unsafe rename(path, other) }
+  let folder = other.lastIndex(of: "/").map { $0 == other.startIndex ? "/" : String(other[..<$0]) } ?? "."
+  let descriptor = try openFile(folder, flags: O_RDONLY | O_DIRECTORY)
+  let fd = descriptor.rawValue
+  try retrying("fsync") { fsync(fd) }
+}
+
+/// Takes a file's name away. No error where there is none.
+///
+/// The corresponding C function is `unlink`.
+package func removeFile(_ path: String) throws(SystemCallError) {
+  do throws(SystemCallError) {
+    // SAFETY: the path is a C string for the time of the call.
+    try retrying("unlink") { unsafe unlink(path) }
+  } catch {
+    guard error.errno == .noSuchFileOrDirectory else { throw error }
+  }
+}
+
+/// The folder that relative paths start from.
+///
+/// The corresponding C function is `getcwd`.
+package func currentFolder() throws(SystemCallError) -> String {
+  var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+  // SAFETY: at most `count` bytes are written, with a zero byte at the end.
+  try retrying("getcwd") { unsafe getcwd(&bytes, bytes.count) == nil ? -1 : 0 }
+  return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

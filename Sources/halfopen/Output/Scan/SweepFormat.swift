@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+/// The forms in which a sweep's results are written: docs/output-formats.md.
+enum SweepFormat: String, CaseIterable, Hashable, Sendable {
+  case jsonl
+  case text
+  case csv
+  case ipPort = "ip-port"
+  case masscanList = "masscan-list"
+  case masscanJSON = "masscan-json"
+  case nmapXML = "nmap-xml"
+
+  /// Reads a format's name; `json` is another for `jsonl`.
+  init?(_ name: String) { self.init(rawValue: name == "json" ? "jsonl" : name) }
+}
+
+/// Where results go, and how: the `FORMAT=PATH` of `-o`.
+struct SweepOutput: Hashable, Sendable, ExpressibleByArgument {
+  var format: SweepFormat
+  /// `-` is the standard output.
+  var path: String
+
+  init(_ format: SweepFormat, _ path: String) {
+    self.format = format
+    self.path = path
+  }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[1].isEmpty, let format = SweepFormat(String(parts[0])) else { return nil }
+    self.init(format, String(parts[1]))
+  }
+
+  var isStandardOutput: Bool { path == "-" }
+  /// How messages name it.
+  var shown: String { isStandardOutput ? "standard output" : path }
+
+  static let help: ArgumentHelp =
+    "\(SweepFormat.allCases.map(\.rawValue).joined(separator: ", ")); PATH - is the standard output"
+
+  /// The first place that two outputs share, nil where each has its own.
+  static func shared(_ outputs: [SweepOutput]) -> SweepOutput? {
+    var seen: Set<String> = []
+    return outputs.first { !seen.insert($0.path).inserted }
+  }
+}

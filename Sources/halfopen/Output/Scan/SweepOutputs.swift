@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpen
+import HalfOpenLinux
+
+/// An output that took no more.
+struct OutputFailure: Error, CustomStringConvertible {
+  let output: SweepOutput
+  let error: SystemCallError
+
+  var description: String {
+    "can't write \(output.shown): \(error.errno); what was written stays. Make room or mend the reader, then go on with "
+      + "`halfopen scan --resume`"
+  }
+}
+
+/// All that a sweep's results are written to, each from a thread of its own.
+final class SweepOutputs: Sendable {
+  /// Results that may wait for a slow output.
+  private static let bound = 1 << 16
+  private static let syncInterval: Int64 = 900_000_000
+  private let threads: [(output: SweepOutput, thread: OutputThread<SweepPiece>)]
+
+  /// Opens every file. An existing one is emptied, unless a sweep is resumed: then it is continued.
+  ///
+  /// - Parameter onFailure: called once for each output that takes no more, on its thread. The others go on.
+  init(
+    _ outputs: [SweepOutput], job: SweepJob, isResuming: Bool,
+    onFailure: @escaping @Sendable (OutputFailure) -> Void
+  ) throws(OutputFailure) {
+    var threads: [(output: SweepOutput, thread: OutputThread<SweepPiece>)] = []
+    for output in outputs {
+      do throws(SystemCallError) {
+        let report: @Sendable (SystemCallError) -> Void = { onFailure(OutputFailure(output: output, error: $0)) }
+        threads.append((output, try SweepOutputs.open(output, job: job, isResuming: isResuming, onFailure: report)))
+      } catch {
+        throw OutputFailure(output: output, error: error)
+      }
+    }
+    self.threads = threads
+  }
+
+  /// Queues results for every output; waits while one of them has too many waiting.
+  func write(_ results: [SweepResult]) async { await write(.results(results)) }
+
+  /// Queues a fault for the outputs that have a form for it.
+  func write(_ fault: FaultLine) async { await write(.fault(fault)) }
+
+  /// Waits until all that was queued before is in the files, safe from a loss of power.
+  ///
+  /// - Returns: the outputs that could not be written: none, or no checkpoint may be made of what was queued.
+  func flush() async -> [OutputFailure] { await all { await $0.flush() } }
+
+  /// Ends every file in the way of its format.
+  ///
+  /// - Returns: the outputs that are not whole.
+  func finish(_ progress: SweepProgress) async -> [OutputFailure] {
+    await write(.end(progress))
+    return await all { await $0.close() }
+  }
+
+  private func write(_ piece: SweepPiece) async {
+    for (_, thread) in threads { await thread.write(piece, weight: piece.weight) }
+  }
+
+  private func all(
+    _ body: @escaping @Sendable (OutputThread<SweepPiece>) async -> SystemCallError?
+  ) async -> [OutputFailure] {
+    await withTaskGroup { group in
+      for (output, thread) in threads {
+        group.addTask { await body(thread).map { OutputFailure(output: output, error: $0) } }
+      }
+      var failures: [OutputFailure] = []
+      for await case let failure? in group { failures.append(failure) }
+      return failures
+    }
+  }
+
+  private static func open(
+    _ output: SweepOutput, job: SweepJob, isResuming: Bool, onFailure: @escaping @Sendable (SystemCallError) -> Void
+  ) throws(SystemCallError) -> OutputThread<SweepPiece> {
+    let descriptor =
+      try output.isStandardOutput ? duplicateOfStandardOutput() : openOutput(output.path, keeping: isResuming)
+    let encoder: any SweepEncoder =
+      switch output.format {
+      case .jsonl: JSONLinesEncoder(names: job.names)
+      case .text: TextEncoder(names: job.names, usesColor: job.usesColor && isTerminal(descriptor.rawValue))
+      case .csv: ZmapEncoder()
+      case .ipPort: EndpointEncoder()
+      case .masscanList: MasscanListEncoder()
+      case .masscanJSON: MasscanJSONEncoder()
+      case .nmapXML: EndpointEncoder()
+      }
+    let file = try SweepFile(
+      descriptor, encoder: encoder, isResuming: isResuming && !output.isStandardOutput)
+    return try OutputThread(sink: file, bound: bound, syncInterval: syncInterval, onFailure: onFailure)
+  }
+}
+
+/// What outputs say about the sweep itself.
+struct SweepJob: Sendable {
+  /// The names that targets were given by.
+  var names = HostNames()
+  /// Text may be coloured on a terminal: NO_COLOR is not set.
+  var usesColor = true
+}

@@ -39,13 +39,6 @@ package struct PortSet: Hashable, Sendable {
     let range = partition(before.count) { before[$0] > rank } - 1
     return ranges[range].lowerBound + UInt16(rank - before[range])
   }
-
-  /// How many lower ports are in the set; nil for a port that is not.
-  package func rank(of port: UInt16) -> Int? {
-    let range = partition(before.count) { ranges[$0].lowerBound > port } - 1
-    guard range >= 0, port <= ranges[range].upperBound else { return nil }
-    return before[range] + Int(port - ranges[range].lowerBound)
-  }
 }
 
 extension PortSet {

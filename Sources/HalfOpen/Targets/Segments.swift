@@ -32,21 +32,23 @@ struct Segments<Bound: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
   }
 
   /// The address and port of target `index`, which has to be below `count`.
-  func target(at index: UInt64, sets: [PortSet]) -> (address: Bound, port: UInt16) {
+  @inline(__always)
+  func target(at index: UInt64, on shelf: borrowing PortShelf) -> (address: Bound, port: UInt16) {
     let segment = partition(bases.count) { bases[$0] > index } - 1
-    let set = sets[Int(ports[segment])]
-    let (host, rank) = (index - bases[segment]).quotientAndRemainder(dividingBy: UInt64(set.count))
-    return (firsts[segment] + Bound(truncatingIfNeeded: host), set.port(at: Int(rank)))
+    let set = Int(ports[segment])
+    let (host, rank) = (index - bases[segment]).quotientAndRemainder(dividingBy: shelf.count(set))
+    return (firsts[segment] + Bound(truncatingIfNeeded: host), shelf.port(at: Int(rank), in: set))
   }
 
   /// The number of a target, nil for what is none.
-  func index(of address: Bound, port: UInt16, sets: [PortSet]) -> UInt64? {
+  @inline(__always)
+  func index(of address: Bound, port: UInt16, on shelf: borrowing PortShelf) -> UInt64? {
     let segment = partition(firsts.count) { firsts[$0] > address } - 1
     guard segment >= 0, address <= lasts[segment] else { return nil }
-    let set = sets[Int(ports[segment])]
-    guard let rank = set.rank(of: port) else { return nil }
+    let set = Int(ports[segment])
+    guard let rank = shelf.rank(of: port, in: set) else { return nil }
     let host = UInt64(truncatingIfNeeded: address - firsts[segment])
-    return bases[segment] + host * UInt64(set.count) + UInt64(rank)
+    return bases[segment] + host * shelf.count(set) + UInt64(rank)
   }
 }
 

@@ -26,6 +26,7 @@ package struct TargetSet: Sendable {
   /// The interfaces that scoped targets name.
   package let zones: [String]
   private let sets: [PortSet]
+  private let shelf: PortShelf
   private let v4: Segments<UInt32>
   /// Without zone, then one for each zone.
   private let v6: [Segments<UInt128>]
@@ -45,6 +46,7 @@ package struct TargetSet: Sendable {
     self.count = count
     self.zones = zones
     self.sets = sets
+    shelf = PortShelf(sets)
     self.v4 = v4
     self.v6 = v6
     self.bases = bases
@@ -54,11 +56,11 @@ package struct TargetSet: Sendable {
   package subscript(index: UInt64) -> Element {
     precondition(index < count)
     if index < v4.count {
-      let (address, port) = v4.target(at: index, sets: sets)
+      let (address, port) = v4.target(at: index, on: shelf)
       return Element(address: .v4(IPv4Address(rawValue: address)), port: port)
     }
     let zone = partition(bases.count) { bases[$0] > index } - 1
-    let (address, port) = v6[zone].target(at: index - bases[zone], sets: sets)
+    let (address, port) = v6[zone].target(at: index - bases[zone], on: shelf)
     return Element(address: .v6(IPv6Address(number: address)), port: port, zone: zone)
   }
 
@@ -66,10 +68,10 @@ package struct TargetSet: Sendable {
   package func index(of element: Element) -> UInt64? {
     switch element.address {
     case .v4(let address):
-      return element.zone == 0 ? v4.index(of: address.rawValue, port: element.port, sets: sets) : nil
+      return element.zone == 0 ? v4.index(of: address.rawValue, port: element.port, on: shelf) : nil
     case .v6(let address):
       guard v6.indices.contains(element.zone) else { return nil }
-      return v6[element.zone].index(of: address.number, port: element.port, sets: sets).map { $0 + bases[element.zone] }
+      return v6[element.zone].index(of: address.number, port: element.port, on: shelf).map { $0 + bases[element.zone] }
     }
   }
 

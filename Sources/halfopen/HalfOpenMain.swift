@@ -15,6 +15,10 @@ enum Main {
     Task.detached { exit(await command.execute(interruption)) }
     while true {
       let signal = ProcessSignals.wait()
+      if signal == ProcessSignals.more || signal == ProcessSignals.less {
+        interruption.change(isMore: signal == ProcessSignals.more)
+        continue
+      }
       if !interruption.stop(signal: signal) { _exit(128 + signal) }
     }
   }
@@ -44,5 +48,5 @@ struct HalfOpenCommand: ParsableCommand {
     commandName: "halfopen",
     abstract: "Half-open TCP checks: SYN, SYN-ACK, RST, and the application behind the port notices nothing.",
     version: "halfopen 0.1.0",
-    subcommands: [CheckCommand.self, DoctorCommand.self])
+    subcommands: [CheckCommand.self, ScanCommand.self, DoctorCommand.self])
 }

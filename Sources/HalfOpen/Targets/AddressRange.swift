@@ -15,6 +15,8 @@ package enum AddressRange: Hashable, Sendable {
     }
   }
 
+  package var family: IPFamily { first.family }
+
   /// All addresses with the first `length` bits of `address`; nil where the family has fewer bits.
   package init?(_ address: IPAddress, prefixLength length: Int) {
     guard (0...address.bitWidth).contains(length) else { return nil }

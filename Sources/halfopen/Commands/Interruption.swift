@@ -8,6 +8,7 @@ final class Interruption: Sendable {
     var signal: Int32?
     var isStopped = false
     var cancel: (@Sendable () -> Void)?
+    var change: (@Sendable (Bool) -> Void)?
   }
 
   private let state = Mutex(State())
@@ -27,6 +28,12 @@ final class Interruption: Sendable {
     if isStopped { task.cancel() }
     return await task.value
   }
+
+  /// From here on `body` hears of wishes for more or less speed.
+  func onChange(_ body: @escaping @Sendable (_ isMore: Bool) -> Void) { state.withLock { $0.change = body } }
+
+  /// More speed is wished for, or less.
+  func change(isMore: Bool) { state.withLock { $0.change }?(isMore) }
 
   /// - Returns: false if the run was told to stop before: it is time for harsher means.
   @discardableResult

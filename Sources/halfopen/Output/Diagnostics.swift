@@ -9,6 +9,14 @@ enum Diagnostics {
     try? writeAll(Array("halfopen: \(printable(message))\n".utf8)[...], to: 2)
   }
 
+  /// A line that stands until the next takes its place: for terminals.
+  static func replaceLine(_ message: String) {
+    try? writeAll(Array("\r\u{1B}[2K\(printable(message))".utf8)[...], to: 2)
+  }
+
+  /// Lines as they are: for what was laid out here.
+  static func table(_ lines: String) { try? writeAll(Array("\(lines)\n".utf8)[...], to: 2) }
+
   /// The text without control characters: what came from a file or a resolver must not reach a terminal as commands.
   static func printable(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: { isControl($0) }) else { return text }

@@ -37,8 +37,7 @@ struct SweepOutput: Hashable, Sendable, ExpressibleByArgument {
   /// How messages name it.
   var shown: String { isStandardOutput ? "standard output" : path }
 
-  static let help: ArgumentHelp =
-    "\(SweepFormat.allCases.map(\.rawValue).joined(separator: ", ")); PATH - is the standard output"
+  static let formats = SweepFormat.allCases.map(\.rawValue).joined(separator: ", ")
 
   /// The first place that two outputs share, nil where each has its own.
   static func shared(_ outputs: [SweepOutput]) -> SweepOutput? {

@@ -89,6 +89,23 @@ package struct AnsweredMap: Sendable {
     return nil
   }
 
+  /// How many positions of a range of the window have had no answer.
+  package func silent(in range: Range<UInt64>) -> UInt64 {
+    let range = range.clamped(to: window)
+    guard range != window else { return window.upperBound - window.lowerBound - answered }
+    var count: UInt64 = 0
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let (page, word, bit) = place(position)
+      let size = min(64 - UInt64(bit.trailingZeroBitCount), range.upperBound - position)
+      let inside = size == 64 ? UInt64.max : ((1 << size) - 1) << UInt64(bit.trailingZeroBitCount)
+      let answers = pages[page].isEmpty ? 0 : pages[page][word] & inside
+      count += size - UInt64(answers.nonzeroBitCount)
+      position += size
+    }
+    return count
+  }
+
   /// Pages start at the window's first position.
   @inline(__always)
   private func place(_ position: UInt64) -> (page: Int, word: Int, bit: UInt64) {

@@ -15,22 +15,13 @@
 
     init(_ job: SweepJob) throws(CheckError) {
       self.job = job
-      let now = Instant.now
-      let answered = AnsweredMap(positions: job.positions)
-      var progress = SweepProgress()
-      progress.targets = job.positions.upperBound - job.positions.lowerBound
       do throws(SystemCallError) {
         shared = try SweepShared(
-          SweepShared.State(
-            passes: SweepPasses(window: answered.window, retries: job.configuration.retries, now: now),
-            answered: answered, log: SendLog(),
-            trail: CursorTrail(start: .init(pass: 0, cursor: answered.window.lowerBound)),
-            cooldown: Cooldown(fixed: job.configuration.cooldown),
-            rate: RateControl(asked: job.configuration.rate, now: now), progress: progress))
+          SweepState(positions: job.positions, configuration: job.configuration, now: .now))
       } catch {
         throw CheckError(error, subject: "starting the sweep")
       }
-      try PacketSweep.startThreads(job, shared: shared, gate: gate, now: now)
+      try PacketSweep.startThreads(job, shared: shared, gate: gate)
     }
 
     deinit {
@@ -69,10 +60,10 @@
 
     /// Made here, so that a fault is the caller's to see and the sockets are of its namespace; then each thread has its own.
     private static func startThreads(
-      _ job: SweepJob, shared: SweepShared, gate: Semaphore, now: Instant
+      _ job: SweepJob, shared: SweepShared, gate: Semaphore
     ) throws(CheckError) {
       var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared)
-      var sender: SweepSender? = try SweepSender(job, shared: shared, now: now)
+      var sender: SweepSender? = try SweepSender(job, shared: shared)
       do throws(SystemCallError) {
         var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
           receiver?.run()

@@ -21,6 +21,8 @@ struct SendLog {
   private let capacity: Int
   /// Probes that left apart from their batch, since their next hop had to be asked first: a slot for each hash.
   private var strays: [Batch]
+  /// The latest of the probes whose slot another has taken.
+  private var lostStray: Int64?
 
   init(capacity: Int = 1 << 15) {
     self.capacity = max(1, capacity)
@@ -43,18 +45,41 @@ struct SendLog {
   mutating func appendStray(pass: Int, position: UInt64, at instant: Instant) {
     let empty = Batch(pass: .max, first: 0, last: 0, start: 0, end: 0)
     if strays.isEmpty { strays = Array(repeating: empty, count: SendLog.straySlots) }
-    strays[SendLog.slot(position)] = Batch(
+    let slot = SendLog.slot(position)
+    if strays[slot].pass != .max,
+      strays[slot].first != position || strays[slot].pass != UInt32(truncatingIfNeeded: pass)
+    {
+      lostStray = max(lostStray ?? .min, strays[slot].end)
+    }
+    strays[slot] = Batch(
       pass: UInt32(truncatingIfNeeded: pass), first: position, last: position, start: instant.nanoseconds,
       end: instant.nanoseconds)
   }
 
   /// When a position left in a pass, nil where that is not known any more.
   func time(pass: Int, position: UInt64) -> Instant? {
+    stray(pass, position) ?? batchTime(pass, position)
+  }
+
+  /// The latest that a position can have left in a pass, nil where nothing was sent.
+  func latest(pass: Int, position: UInt64) -> Instant? {
+    if let stray = stray(pass, position) { return stray }
+    // What is not found left before the oldest that is.
+    guard let time = batchTime(pass, position) ?? oldest else { return nil }
+    return lostStray.map { max(time, Instant(nanoseconds: $0)) } ?? time
+  }
+
+  private var oldest: Instant? { batches.isEmpty ? nil : Instant(nanoseconds: entry(0).start) }
+
+  private func stray(_ pass: Int, _ position: UInt64) -> Instant? {
+    guard !strays.isEmpty else { return nil }
+    let stray = strays[SendLog.slot(position)]
+    guard stray.pass == UInt32(truncatingIfNeeded: pass), stray.first == position else { return nil }
+    return Instant(nanoseconds: stray.end)
+  }
+
+  private func batchTime(_ pass: Int, _ position: UInt64) -> Instant? {
     let pass = UInt32(truncatingIfNeeded: pass)
-    if !strays.isEmpty {
-      let stray = strays[SendLog.slot(position)]
-      if stray.pass == pass, stray.first == position { return Instant(nanoseconds: stray.end) }
-    }
     let index = partition(batches.count) { isBehind(entry($0), pass, position) } - 1
     guard index >= 0 else { return nil }
     let batch = entry(index)

@@ -29,16 +29,20 @@ struct SweepPasses: Sendable {
   private var lastSent: Instant
   /// When the pass before this one ended.
   private var earlierPassEnd = Instant(nanoseconds: 0)
+  /// Positions of this pass that did not leave: given once more before any others. As many as a batch has.
+  private var again: [UInt64] = []
+  /// What was given last was given once more.
+  private(set) var isRepeating = false
   /// Sending was ended before every target had had its probes.
-  private var isTruncated = false
+  private(set) var isTruncated = false
   /// Every window has been gone through.
   private(set) var hasFinished = false
 
   init(window: Range<UInt64>, retries: Int, pass: Int = 0, cursor: UInt64? = nil, now: Instant) {
     self.retries = max(0, retries)
-    self.pass = pass
-    self.cursor = cursor ?? window.lowerBound
-    phase = .sending(pass: pass)
+    self.pass = min(max(0, pass), self.retries)
+    self.cursor = max(cursor ?? window.lowerBound, window.lowerBound)
+    phase = .sending(pass: self.pass)
     lastSent = now
   }
 
@@ -68,8 +72,19 @@ struct SweepPasses: Sendable {
   /// The last positions given were handed to the kernel at that instant.
   mutating func sent(at now: Instant) { lastSent = now }
 
-  /// Positions from here on have to be given again: they did not leave.
-  mutating func rewind(to position: UInt64) { cursor = min(cursor, position) }
+  /// These positions of the batch did not leave: they are given again.
+  mutating func giveAgain(_ positions: [UInt64]) {
+    if case .sending = phase { again.append(contentsOf: positions) }
+  }
+
+  /// Positions below it have left in this pass.
+  var settled: UInt64 { again.min().map { min($0, cursor) } ?? cursor }
+
+  /// Silent positions below it have had all their probes.
+  func settledEnd(of window: Range<UInt64>) -> UInt64 {
+    guard isTruncated else { return window.upperBound }
+    return pass == retries ? min(max(settled, window.lowerBound), window.upperBound) : window.lowerBound
+  }
 
   /// Ends sending: what was probed is waited for.
   mutating func endSending() {
@@ -94,10 +109,18 @@ struct SweepPasses: Sendable {
     upTo limit: Int, answered: borrowing AnsweredMap, log: borrowing SendLog, now: Instant,
     into positions: inout [UInt64]
   ) -> Step {
+    isRepeating = !again.isEmpty
+    if isRepeating {
+      let some = again.prefix(limit).filter { !answered.isAnswered($0) }
+      again.removeFirst(min(limit, again.count))
+      positions.append(contentsOf: some)
+      guard some.isEmpty else { return .probe }
+      isRepeating = false
+    }
     var count = 0
     let isSpaced = pass == 0 || now >= earlierPassEnd.advanced(byNanoseconds: SweepPasses.spacing)
     while count < limit, let position = answered.nextSilent(from: cursor) {
-      if !isSpaced, let earlier = log.time(pass: pass - 1, position: position) {
+      if !isSpaced, let earlier = log.latest(pass: pass - 1, position: position) {
         let due = earlier.advanced(byNanoseconds: SweepPasses.spacing)
         guard due <= now else { return count > 0 ? .probe : .wait(until: due) }
       }

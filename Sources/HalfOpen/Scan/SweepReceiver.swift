@@ -16,13 +16,6 @@
     private static let patience: Int64 = 20_000_000
     private static let worthWaking = 512
 
-    private struct Heard {
-      var match: ReplyMatcher.Match
-      var interface: UInt32
-      /// When the capture saw it, on the monotonic clock.
-      var at: Instant
-    }
-
     private let job: SweepJob
     private let shared: SweepShared
     private let matcher: ReplyMatcher
@@ -30,12 +23,10 @@
     private let transmitter: SweepTransmitter
     private let epoll: Epoll
     private var resets: ResetKeeper
-    private var heard: [Heard] = []
+    private var heard: [SweepState.Heard] = []
     private var due: [ResetKeeper.Due] = []
     private var unmatched: UInt64 = 0
     private var nextStatistics = Instant(nanoseconds: 0)
-    private var drops: UInt64 = 0
-    private var sentThen: (count: UInt64, at: Instant)?
     private var wakeAt = Instant.never
 
     init(_ job: SweepJob, shared: SweepShared) throws(CheckError) {
@@ -99,7 +90,7 @@
     private func hear(_ frame: borrowing Frame, interface: UInt32, time: Int64, offset: Int64) {
       switch matcher.look(frame, interface: interface, time: time) {
       case .match(let match):
-        heard.append(Heard(match: match, interface: interface, at: Instant(nanoseconds: time &- offset)))
+        heard.append(.init(match: match, interface: interface, at: Instant(nanoseconds: time &- offset)))
       case .ownReset:
         if resets.sawReset(on: interface) { captures.stopWatching(interface) }
       case .unmatched: unmatched &+= 1
@@ -110,58 +101,23 @@
     /// Everything heard in this turn, under one lock.
     private func noteHeard() {
       guard !heard.isEmpty || unmatched > 0 else { return }
-      let (heard, unmatched, allStates) = (heard, unmatched, job.configuration.allStates)
-      let most = job.configuration.maximumResults ?? .max
-      let (repeated, isOver, count) = shared.withLock { state -> (Set<Int>, Bool, Int) in
-        var repeated: Set<Int> = []
-        state.progress.unmatched &+= unmatched
-        for (index, one) in heard.enumerated() {
-          state.progress.received &+= 1
-          switch state.answered.note(one.match.position) {
-          case .first: SweepReceiver.take(one, allStates: allStates, into: &state)
-          case .duplicate:
-            state.progress.duplicates &+= 1
-            repeated.insert(index)
-          case .late, .early: state.progress.late &+= 1
-          }
-        }
-        if state.given + UInt64(state.results.count) >= most { state.isStopped = true }
-        return (repeated, state.answered.isFull || state.isStopped, state.results.count)
-      }
+      let (heard, unmatched) = (heard, unmatched)
+      let noted = shared.withLock { $0.note(heard, unmatched: unmatched) }
       let now = Instant.now
       for (index, one) in heard.enumerated() {
         guard let reset = one.match.reset else { continue }
-        answer(reset, on: one.interface, isRepeated: repeated.contains(index), now: now)
+        answer(reset, on: one.interface, isRepeated: noted.repeated.contains(index), now: now)
       }
       self.heard.removeAll(keepingCapacity: true)
       self.unmatched = 0
       sendResets()
-      if isOver { shared.wakeSender() }
-      if count >= SweepReceiver.worthWaking {
+      if noted.wakesSender { shared.wakeSender() }
+      if noted.waiting >= SweepReceiver.worthWaking {
         wakeAt = .never
         shared.wakeReader()
-      } else if count > 0, wakeAt == .never {
+      } else if noted.waiting > 0, wakeAt == .never {
         wakeAt = now.advanced(byNanoseconds: SweepReceiver.patience)
       }
-    }
-
-    private static func take(_ one: Heard, allStates: Bool, into state: inout SweepShared.State) {
-      var result = one.match.result
-      switch result.verdict.state {
-      case .open: state.progress.open += 1
-      case .closed: state.progress.closed += 1
-      case .unreachable: state.progress.unreachable += 1
-      case .noAnswer: state.progress.noAnswer += 1
-      }
-      if let pass = one.match.pass ?? (state.passes.pass == 0 ? 0 : nil),
-        let sent = state.log.time(pass: pass, position: one.match.position)
-      {
-        let roundTrip = max(0, one.at.nanoseconds(since: sent))
-        result.verdict.rtt = .nanoseconds(roundTrip)
-        state.cooldown.observe(roundTrip)
-      }
-      if case .coolingDown = state.passes.phase { result.reply?.isAfterSending = true }
-      if allStates || result.verdict.state == .open { state.results.append(result) }
     }
 
     private func answer(
@@ -201,29 +157,10 @@
       shared.withLock { $0.progress.resetsSent &+= count &- min(count, failed) }
     }
 
-    /// Losses of the captures since the last look drive the rate back.
     private func countDrops(now: Instant) {
       nextStatistics = now.advanced(byNanoseconds: SweepReceiver.statisticsInterval)
       let count = captures.drops()
-      let lost = count > drops
-      drops = count
-      let then = sentThen
-      let (sent, notice) = shared.withLock { state -> (UInt64, String?) in
-        state.progress.captureDropped = count
-        var notice: String?
-        if lost, let then {
-          let seconds = Double(max(1, now.nanoseconds(since: then.at))) / 1e9
-          let reached = Double(state.progress.sent &- then.count) / seconds
-          if state.rate.lost(reached: reached, now: now), let limit = state.rate.limit {
-            notice = "the capture lost packets (\(count) so far): slowing down to \(Int(limit)) packets a second"
-          }
-        } else if !lost {
-          _ = state.rate.quiet(now: now)
-        }
-        return (state.progress.sent, notice)
-      }
-      sentThen = (sent, now)
-      if let notice { shared.notice(notice) }
+      shared.withLock { $0.noteDrops(count, now: now) }
     }
 
     private func lose(_ entry: SweepCaptures.Entry, _ error: CaptureError) {

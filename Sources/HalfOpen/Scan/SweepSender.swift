@@ -17,21 +17,16 @@
     private let shared: SweepShared
     private let transmitter: SweepTransmitter
     private let epoll: Epoll
-    private var pace: PaceSchedule
     private var positions: [UInt64] = []
     private var probed: [UInt64] = []
     private var unroutable: [UInt64] = []
     private var outageSince: Instant?
     private var toldErrors: Set<Errno> = []
-    private let deadline: Instant
-    private var sendingSince: Instant?
 
-    init(_ job: SweepJob, shared: SweepShared, now: Instant) throws(CheckError) {
+    init(_ job: SweepJob, shared: SweepShared) throws(CheckError) {
       self.job = job
       self.shared = shared
       transmitter = try SweepTransmitter(paths: job.paths.all, configuration: job.configuration)
-      pace = PaceSchedule(rate: job.configuration.rate, now: now.nanoseconds)
-      deadline = job.configuration.maximumTime.map { now.advanced(by: $0) } ?? .never
       positions.reserveCapacity(SweepTransmitter.batchSize)
       probed.reserveCapacity(SweepTransmitter.batchSize)
       do throws(SystemCallError) {
@@ -42,62 +37,19 @@
       }
     }
 
-    private enum Turn {
-      case probe(pass: Int)
-      case wait(until: Instant)
-      case report
-      case ended
-    }
-
     func run() {
-      let start = Instant.now
-      pace = PaceSchedule(rate: job.configuration.rate, now: start.nanoseconds)
-      var last = start
+      shared.withLock { $0.begin(now: .now) }
       while true {
         let now = Instant.now
-        let turn = nextTurn(now: now, since: last)
-        last = now
+        positions.removeAll(keepingCapacity: true)
+        let turn = shared.withLock {
+          $0.nextTurn(upTo: SweepTransmitter.batchSize, now: now, into: &positions)
+        }
         switch turn {
         case .probe(let pass): probe(pass: pass)
         case .wait(let until): sleep(until: until)
         case .report: reportSilent(now: now)
         case .ended: return
-        }
-      }
-    }
-
-    private func nextTurn(now: Instant, since last: Instant) -> Turn {
-      positions.removeAll(keepingCapacity: true)
-      return shared.withLock { state in
-        state.progress.elapsed += .nanoseconds(now.nanoseconds(since: last))
-        state.trail.note(.init(pass: state.passes.pass, cursor: state.passes.cursor), now: now)
-        guard !state.isStopped else { return .ended }
-        if now >= deadline { state.passes.endSending() }
-        state.progress.rateAsked = state.rate.asked
-        state.progress.rateLimit = state.rate.limit
-        if state.rate.rate != pace.rate { pace.change(rate: state.rate.rate, now: now.nanoseconds) }
-        state.progress.phase = state.passes.phase
-        guard state.results.count < SweepShared.resultLimit else {
-          return .wait(until: now.advanced(byNanoseconds: 100_000_000))
-        }
-        var due = SweepTransmitter.batchSize
-        if case .sending = state.passes.phase {
-          state.progress.sendingTime += .nanoseconds(now.nanoseconds(since: last))
-          due = pace.take(upTo: SweepTransmitter.batchSize, now: now.nanoseconds)
-          guard due > 0 else {
-            return .wait(until: Instant(nanoseconds: pace.wake(upTo: SweepTransmitter.batchSize)))
-          }
-        }
-        let step = state.passes.next(
-          upTo: due, answered: state.answered, log: state.log, cooldown: state.cooldown, now: now, into: &positions)
-        state.progress.phase = state.passes.phase
-        switch step {
-        case .probe: return .probe(pass: state.passes.pass)
-        case .wait(let until): return .wait(until: until)
-        case .report: return .report
-        case .ended:
-          state.progress.isComplete = state.passes.hasFinished
-          return .ended
         }
       }
     }
@@ -120,49 +72,30 @@
       }
       let start = Instant.now
       transmitter.flush()
-      let end = Instant.now
-      let failures = transmitter.takeFailures()
-      note(pass: pass, start: start, end: end, failed: failures.count)
-      if failures.isEmpty { outageSince = nil } else { failed(failures, pass: pass, now: end) }
-    }
-
-    private func note(pass: Int, start: Instant, end: Instant, failed: Int) {
-      shared.withLock { state in
-        for position in unroutable where state.answered.note(position) == .first { state.progress.errors += 1 }
-        guard let first = probed.first, let last = probed.last else { return }
-        state.log.append(pass: pass, first: first, last: last, start: start, end: end)
-        state.passes.sent(at: end)
-        state.progress.sent += UInt64(max(0, probed.count - failed))
-        if pass == 0 { state.progress.probed += UInt64(max(0, probed.count - failed)) }
-      }
+      var batch = SweepState.SentBatch(pass: pass, positions: probed, unroutable: unroutable, start: start, end: .now)
+      sort(transmitter.takeFailures(), into: &batch)
+      shared.withLock { $0.noteSent(batch) }
+      noteOutage(batch.isOutage, now: batch.end)
     }
 
     /// What did not leave for want of room or link is sent again; what the kernel refuses otherwise it refuses for good.
-    private func failed(_ failures: [SweepTransmitter.Failure], pass: Int, now: Instant) {
-      var again: UInt64?
-      var isOutage = false
-      var refused = 0
+    private func sort(_ failures: [SweepTransmitter.Failure], into batch: inout SweepState.SentBatch) {
       for failure in failures {
         switch failure.errno {
-        case .noBufferSpace, .resourceTemporarilyUnavailable: again = min(again ?? .max, failure.tag)
+        case .noBufferSpace, .resourceTemporarilyUnavailable: batch.returned.append(failure.tag)
         case .networkDown, .networkUnreachable, .noSuchAddressOrDevice, .operationNotSupportedByDevice:
-          again = min(again ?? .max, failure.tag)
-          isOutage = true
+          batch.returned.append(failure.tag)
+          batch.isOutage = true
         default:
-          refused += 1
+          batch.refused += 1
           if toldErrors.insert(failure.errno).inserted {
             shared.notice("the kernel refuses to send: \(failure.errno); see `halfopen doctor`")
           }
         }
       }
-      shared.withLock { state in
-        state.progress.sendFailures += UInt64(refused)
-        if let again {
-          state.passes.rewind(to: again)
-          state.trail.rewind(to: .init(pass: pass, cursor: again))
-        }
-        if again != nil, !isOutage { _ = state.rate.lost(reached: state.progress.rate, now: now) }
-      }
+    }
+
+    private func noteOutage(_ isOutage: Bool, now: Instant) {
       guard isOutage else { outageSince = nil; return }
       if let since = outageSince {
         if now.nanoseconds(since: since) > SweepSender.longestOutage {
@@ -178,38 +111,14 @@
       sleep(until: now.advanced(byNanoseconds: 200_000_000))
     }
 
-    /// Names some of the silent, or only counts them where nobody wants their names.
     private func reportSilent(now: Instant) {
       let time = realtimeNanoseconds()
-      let isRoom = shared.withLock { state -> Bool in
-        guard state.results.count < SweepShared.resultLimit else { return false }
-        guard job.configuration.allStates else {
-          state.progress.noAnswer +=
-            state.answered.window.upperBound - state.answered.window.lowerBound - state.answered.answered
-          finishWindow(&state)
-          return true
-        }
-        var cursor = max(state.reportCursor, state.answered.window.lowerBound)
-        for _ in 0..<SweepSender.silentPerTurn {
-          guard let position = state.answered.nextSilent(from: cursor) else {
-            state.reportCursor = state.answered.window.upperBound
-            finishWindow(&state)
-            return true
-          }
-          state.results.append(silence(at: position, time: time, dropped: state.progress.captureDropped > 0))
-          state.progress.noAnswer += 1
-          cursor = position + 1
-          state.reportCursor = cursor
-        }
-        return true
+      let isRoom = shared.withLock { state in
+        let dropped = state.progress.captureDropped > 0
+        return state.nameSilent(upTo: SweepSender.silentPerTurn) { silence(at: $0, time: time, dropped: dropped) }
       }
       shared.wakeReader()
       if !isRoom { sleep(until: now.advanced(byNanoseconds: 100_000_000)) }
-    }
-
-    private func finishWindow(_ state: inout SweepShared.State) {
-      state.answered.advance()
-      state.passes.advance(to: state.answered.window)
     }
 
     private func silence(at position: UInt64, time: Int64, dropped: Bool) -> SweepResult {

@@ -1,44 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HalfOpenLinux
-import HalfOpenWire
 import Synchronization
 
 /// What a sweep's sender, receiver and reader share. Each takes the lock once a batch, never once a packet.
 final class SweepShared: Sendable {
-  struct State: Sendable {
-    var passes: SweepPasses
-    var answered: AnsweredMap
-    var log: SendLog
-    var trail: CursorTrail
-    var cooldown: Cooldown
-    var rate: RateControl
-    var progress: SweepProgress
-    /// Results that the reader has not taken.
-    var results: [SweepResult] = []
-    /// Results that it has.
-    var given: UInt64 = 0
-    /// The next silent target to be named.
-    var reportCursor: UInt64 = 0
-    var notices: [String] = []
-    var failure: CheckError?
-    /// The reader, or someone else, wants no more.
-    var isStopped = false
-    /// The receiver may go when it has reset what it has to.
-    var isEnding = false
-    var hasEnded = false
-    var reader: CheckedContinuation<Void, Never>?
-  }
-
-  /// Results that may wait for the reader before the sweep pauses.
-  static let resultLimit = 1 << 16
-  private static let noticeLimit = 256
-
-  private let state: Mutex<State>
+  private let state: Mutex<SweepState>
   private let senderBell: EventDescriptor
   private let receiverBell: EventDescriptor
 
-  init(_ state: consuming State) throws(SystemCallError) {
+  init(_ state: consuming SweepState) throws(SystemCallError) {
     senderBell = try EventDescriptor()
     receiverBell = try EventDescriptor()
     self.state = Mutex(state)
@@ -47,7 +18,7 @@ final class SweepShared: Sendable {
   var senderDescriptor: CInt { senderBell.rawValue }
   var receiverDescriptor: CInt { receiverBell.rawValue }
 
-  func withLock<Value: Sendable>(_ body: (inout sending State) -> Value) -> Value {
+  func withLock<Value: Sendable>(_ body: (inout sending SweepState) -> Value) -> Value {
     state.withLock { body(&$0) }
   }
 
@@ -57,9 +28,7 @@ final class SweepShared: Sendable {
   func clearReceiverBell() { receiverBell.clear() }
 
   func notice(_ text: String) {
-    state.withLock { state in
-      if state.notices.count < SweepShared.noticeLimit { state.notices.append(text) }
-    }
+    state.withLock { $0.notice(text) }
   }
 
   /// Ends the sweep with a fault of ours.
@@ -111,7 +80,7 @@ final class SweepShared: Sendable {
         let batch = state.results
         state.results = []
         state.given += UInt64(batch.count)
-        return (batch, state.hasEnded, batch.count >= SweepShared.resultLimit, state.failure)
+        return (batch, state.hasEnded, batch.count >= SweepState.resultLimit, state.failure)
       }
       if wasFull { wakeSender() }
       if !batch.isEmpty { return .success(batch) }

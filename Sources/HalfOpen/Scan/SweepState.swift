@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HalfOpenLinux
+import HalfOpenWire
+
+/// A sweep's state and all that it decides. It reads no clock, sends nothing and waits for nobody: the sender's and the
+/// receiver's threads do that, and call it under a lock, once a batch.
+struct SweepState: Sendable {
+  var passes: SweepPasses
+  var answered: AnsweredMap
+  var log = SendLog()
+  var trail: CursorTrail
+  var cooldown: Cooldown
+  var rate: RateControl
+  var pace: PaceSchedule
+  var progress: SweepProgress
+  /// Results that the reader has not taken.
+  var results: [SweepResult] = []
+  /// Results that it has.
+  var given: UInt64 = 0
+  /// The next silent target to be named.
+  var reportCursor: UInt64
+  var notices: [String] = []
+  var failure: CheckError?
+  /// The reader, or someone else, wants no more.
+  var isStopped = false
+  /// The receiver may go when it has reset what it has to.
+  var isEnding = false
+  var hasEnded = false
+  var reader: CheckedContinuation<Void, Never>?
+
+  private let allStates: Bool
+  /// Results that may still come, at the start.
+  private let maximumResults: UInt64
+  /// When sending ends, whatever is left.
+  private var deadline = Instant.never
+  private let maximumTime: Duration?
+  private var lastTurn: Instant?
+  /// The time since the last turn was spent sending, and not waiting for the silent to have had their second.
+  private var isSending = false
+  private var countedDrops: (sent: UInt64, time: Duration) = (0, .zero)
+
+  /// Results that may wait for the reader before the sweep pauses.
+  static let resultLimit = 1 << 16
+  private static let noticeLimit = 256
+  private static let pause: Int64 = 100_000_000
+
+  init(positions: Range<UInt64>, configuration: SweepConfiguration, windowCapacity: UInt64? = nil, now: Instant) {
+    answered = AnsweredMap(positions: positions, capacity: windowCapacity ?? AnsweredMap.defaultCapacity)
+    passes = SweepPasses(window: answered.window, retries: configuration.retries, now: now)
+    trail = CursorTrail(start: .init(pass: 0, cursor: positions.lowerBound))
+    cooldown = Cooldown(fixed: configuration.cooldown)
+    rate = RateControl(asked: configuration.rate, now: now)
+    pace = PaceSchedule(rate: configuration.rate, now: now.nanoseconds)
+    progress = SweepProgress()
+    progress.targets = positions.upperBound - positions.lowerBound
+    reportCursor = positions.lowerBound
+    allStates = configuration.allStates
+    maximumResults = configuration.maximumResults ?? .max
+    maximumTime = configuration.maximumTime
+  }
+
+  mutating func notice(_ text: String) {
+    if notices.count < SweepState.noticeLimit { notices.append(text) }
+  }
+
+  /// Results found so far in this run.
+  private var found: UInt64 { given &+ UInt64(results.count) }
+}
+
+// MARK: Sending
+
+extension SweepState {
+  /// What the sender does next.
+  enum Turn: Equatable, Sendable {
+    /// Send probes to the positions given, then call `noteSent`.
+    case probe(pass: Int)
+    case wait(until: Instant)
+    /// Call `nameSilent`.
+    case report
+    case ended
+  }
+
+  /// What a batch came to.
+  struct SentBatch: Sendable {
+    var pass: Int
+    /// The positions that probes were sent to, as they were given.
+    var positions: [UInt64]
+    /// Positions that no way leads to.
+    var unroutable: [UInt64] = []
+    var start: Instant
+    var end: Instant
+    /// Those that did not leave for want of room or link, and are sent again, in their order.
+    var returned: [UInt64] = []
+    /// How many the kernel refused for good.
+    var refused = 0
+    /// It was the link that was missing.
+    var isOutage = false
+  }
+
+  /// The first turn is at hand.
+  mutating func begin(now: Instant) {
+    pace = PaceSchedule(rate: rate.rate, now: now.nanoseconds)
+    deadline = maximumTime.map { now.advanced(by: $0) } ?? .never
+    lastTurn = now
+  }
+
+  /// What to do now, with at most `limit` positions to probe appended to `positions`.
+  mutating func nextTurn(upTo limit: Int, now: Instant, into positions: inout [UInt64]) -> Turn {
+    let spent = Duration.nanoseconds(lastTurn.map { now.nanoseconds(since: $0) } ?? 0)
+    lastTurn = now
+    progress.elapsed += spent
+    if isSending { progress.sendingTime += spent }
+    isSending = false
+    trail.note(.init(pass: passes.pass, cursor: passes.settled), now: now)
+    guard !isStopped else { return .ended }
+    if now >= deadline { passes.endSending() }
+    progress.rateAsked = rate.asked
+    progress.rateLimit = rate.limit
+    if rate.rate != pace.rate { pace.change(rate: rate.rate, now: now.nanoseconds) }
+    guard results.count < SweepState.resultLimit else {
+      return .wait(until: now.advanced(byNanoseconds: SweepState.pause))
+    }
+    var due = limit
+    if case .sending = passes.phase {
+      var trial = pace
+      due = trial.take(upTo: limit, now: now.nanoseconds)
+      guard due > 0 else {
+        pace = trial
+        isSending = true
+        return .wait(until: Instant(nanoseconds: pace.wake(upTo: limit)))
+      }
+    }
+    let step = passes.next(
+      upTo: due, answered: answered, log: log, cooldown: cooldown, now: now, into: &positions)
+    progress.phase = passes.phase
+    switch step {
+    case .probe:
+      // Only what is used counts: who waits for a silent target's second has sent nothing.
+      _ = pace.take(upTo: positions.count, now: now.nanoseconds)
+      isSending = true
+      return .probe(pass: passes.pass)
+    case .wait(let until): return .wait(until: until)
+    case .report: return .report
+    case .ended:
+      progress.isComplete = passes.hasFinished
+      return .ended
+    }
+  }
+
+  /// What the last turn's positions came to.
+  mutating func noteSent(_ batch: SentBatch) {
+    for position in batch.unroutable where answered.note(position) == .first { progress.errors += 1 }
+    let left = UInt64(max(0, batch.positions.count - batch.returned.count - batch.refused))
+    progress.sent += left
+    progress.sendFailures += UInt64(batch.refused)
+    if batch.pass == 0 { progress.probed += left }
+    guard let first = batch.positions.first, let last = batch.positions.last else { return }
+    if passes.isRepeating {
+      for position in batch.positions { log.appendStray(pass: batch.pass, position: position, at: batch.end) }
+    } else {
+      log.append(pass: batch.pass, first: first, last: last, start: batch.start, end: batch.end)
+    }
+    passes.sent(at: batch.end)
+    guard !batch.returned.isEmpty else { return }
+    passes.giveAgain(batch.returned)
+    if !batch.isOutage { _ = rate.lost(reached: progress.rate, now: batch.end) }
+  }
+
+  /// Names some of the silent, `limit` at most, or only counts them where nobody wants their names. False where the
+  /// reader has to take results first.
+  mutating func nameSilent(upTo limit: Int, by name: (UInt64) -> SweepResult) -> Bool {
+    guard results.count < SweepState.resultLimit else { return false }
+    let end = passes.settledEnd(of: answered.window)
+    var cursor = max(reportCursor, answered.window.lowerBound)
+    defer { reportCursor = max(reportCursor, cursor) }
+    guard allStates else {
+      progress.noAnswer += answered.silent(in: cursor..<max(cursor, end))
+      cursor = max(cursor, end)
+      endWindow()
+      return true
+    }
+    for _ in 0..<limit {
+      guard let position = answered.nextSilent(from: cursor), position < end else {
+        cursor = max(cursor, end)
+        endWindow()
+        return true
+      }
+      guard found < maximumResults else {
+        isStopped = true
+        return true
+      }
+      results.append(name(position))
+      progress.noAnswer += 1
+      cursor = position + 1
+    }
+    return true
+  }
+
+  private mutating func endWindow() {
+    // A sweep that was cut short keeps its window, for who resumes it.
+    guard !passes.isTruncated else { return passes.advance(to: answered.window) }
+    answered.advance()
+    log = SendLog()
+    passes.advance(to: answered.window)
+    trail = CursorTrail(start: .init(pass: 0, cursor: answered.window.lowerBound))
+  }
+}
+
+// MARK: Receiving
+
+extension SweepState {
+  /// A reply to a probe.
+  struct Heard: Sendable {
+    var match: ReplyMatcher.Match
+    var interface: UInt32
+    /// When it was seen, on the monotonic clock.
+    var at: Instant
+  }
+
+  /// What a turn's replies came to.
+  struct Noted {
+    /// Those, by their place, that repeat what was answered before.
+    var repeated: Set<Int> = []
+    /// The sender has something new to decide.
+    var wakesSender = false
+    /// Results that wait for the reader.
+    var waiting = 0
+  }
+
+  /// Notes the replies of a turn.
+  mutating func note(_ heard: [Heard], unmatched: UInt64) -> Noted {
+    var noted = Noted()
+    progress.unmatched &+= unmatched
+    for (index, one) in heard.enumerated() {
+      // What comes after the last result wanted is left for who resumes.
+      guard found < maximumResults else { break }
+      progress.received &+= 1
+      // Who has been called silent has its verdict.
+      guard one.match.position >= reportCursor else {
+        progress.late &+= 1
+        continue
+      }
+      switch answered.note(one.match.position) {
+      case .first: take(one)
+      case .duplicate:
+        progress.duplicates &+= 1
+        noted.repeated.insert(index)
+      case .late, .early: progress.late &+= 1
+      }
+    }
+    if found >= maximumResults { isStopped = true }
+    noted.wakesSender = answered.isFull || isStopped
+    noted.waiting = results.count
+    return noted
+  }
+
+  private mutating func take(_ one: Heard) {
+    var result = one.match.result
+    switch result.verdict.state {
+    case .open: progress.open += 1
+    case .closed: progress.closed += 1
+    case .unreachable: progress.unreachable += 1
+    case .noAnswer: progress.noAnswer += 1
+    }
+    if let pass = one.match.pass ?? (passes.pass == 0 ? 0 : nil),
+      let sent = log.time(pass: pass, position: one.match.position)
+    {
+      let roundTrip = max(0, one.at.nanoseconds(since: sent))
+      result.verdict.rtt = .nanoseconds(roundTrip)
+      cooldown.observe(roundTrip)
+    }
+    if case .coolingDown = passes.phase { result.reply?.isAfterSending = true }
+    if allStates || result.verdict.state == .open { results.append(result) }
+  }
+
+  /// The captures have lost so many packets since the start. Losses since the last look drive the rate back.
+  mutating func noteDrops(_ count: UInt64, now: Instant) {
+    let isLost = count > progress.captureDropped
+    progress.captureDropped = count
+    let sent = progress.sent &- countedDrops.sent
+    let time = progress.sendingTime - countedDrops.time
+    countedDrops = (progress.sent, progress.sendingTime)
+    guard isLost else {
+      _ = rate.quiet(now: now)
+      return
+    }
+    // What is lost while nothing is sent says nothing about the rate.
+    guard sent > 0, time > .zero else { return }
+    guard rate.lost(reached: Double(sent) / (time / .seconds(1)), now: now), let limit = rate.limit else { return }
+    notice("the capture lost packets (\(count) so far): slowing down to \(Int(limit)) packets a second")
+  }
+}

@@ -130,6 +130,15 @@ package func renameFile(_ path: String, to other: String) throws(SystemCallError
   try retrying("fsync") { fsync(fd) }
 }
 
+/// Keeps a file from other processes that ask in the same way, as long as it is open.
+///
+/// - Throws: `SystemCallError` with EWOULDBLOCK where another has it.
+/// The corresponding C function is `flock`.
+package func lock(_ descriptor: borrowing Descriptor) throws(SystemCallError) {
+  let fd = descriptor.rawValue
+  try retrying("flock") { flock(fd, LOCK_EX | LOCK_NB) }
+}
+
 /// Takes a file's name away. No error where there is none.
 ///
 /// The corresponding C function is `unlink`.

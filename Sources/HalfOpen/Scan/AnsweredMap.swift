@@ -33,6 +33,8 @@ package struct AnsweredMap: Sendable {
   private let capacity: UInt64
   /// A page without answers is empty.
   private var pages: [[UInt64]] = []
+  /// A bit for each chunk that has changed since `takeChanges`.
+  private var changed: [UInt64] = []
 
   /// - Parameters:
   ///   - positions: all that the sweep will probe.
@@ -53,9 +55,10 @@ package struct AnsweredMap: Sendable {
     guard position >= window.lowerBound else { return .late }
     guard position < window.upperBound else { return .early }
     let (page, word, bit) = place(position)
-    if pages[page].isEmpty { pages[page] = [UInt64](repeating: 0, count: Int(AnsweredMap.pageSize / 64)) }
+    if pages[page].isEmpty { pages[page] = AnsweredMap.blankPage }
     guard pages[page][word] & bit == 0 else { return .duplicate }
     pages[page][word] |= bit
+    markChanged(page, word)
     answered += 1
     return .first
   }
@@ -120,6 +123,78 @@ package struct AnsweredMap: Sendable {
     window = start..<(start + min(capacity, positions.upperBound - start))
     let size = window.upperBound - window.lowerBound
     pages = Array(repeating: [], count: Int((size + AnsweredMap.pageSize - 1) / AnsweredMap.pageSize))
+    changed = Array(repeating: 0, count: pages.count * AnsweredMap.chunksPerPage / 64)
     answered = 0
+  }
+
+  private static var blankPage: [UInt64] { Array(repeating: 0, count: wordsPerPage) }
+  private static var wordsPerPage: Int { Int(pageSize / 64) }
+}
+
+// MARK: Saving and restoring
+
+extension AnsweredMap {
+  /// Words that are saved together.
+  package static let chunkSize = 64
+  private static var chunksPerPage: Int { wordsPerPage / chunkSize }
+
+  @inline(__always)
+  private mutating func markChanged(_ page: Int, _ word: Int) {
+    let chunk = page &* AnsweredMap.chunksPerPage &+ word / AnsweredMap.chunkSize
+    changed[chunk / 64] |= 1 << UInt64(chunk % 64)
+  }
+
+  /// What has changed since the last call or since the window was opened: chunks of words, neighbours joined.
+  ///
+  /// - Returns: pieces in ascending order; the offset is in words from the window's start.
+  package mutating func takeChanges() -> [(offset: UInt64, words: [UInt64])] {
+    var pieces: [(offset: UInt64, words: [UInt64])] = []
+    for place in changed.indices where changed[place] != 0 {
+      var bits = changed[place]
+      changed[place] = 0
+      while bits != 0 {
+        // A run of chunks, within one page: 64 chunks never cross into the next.
+        let first = bits.trailingZeroBitCount
+        let count = (~(bits >> UInt64(first))).trailingZeroBitCount
+        bits &= count + first >= 64 ? 0 : .max << UInt64(first + count)
+        let chunk = place * 64 + first
+        let page = chunk / AnsweredMap.chunksPerPage
+        let start = chunk % AnsweredMap.chunksPerPage * AnsweredMap.chunkSize
+        let offset = page * AnsweredMap.wordsPerPage + start
+        let end = min(start + count * AnsweredMap.chunkSize, start + wordCount - offset)
+        pieces.append((UInt64(offset), Array(pages[page][start..<end])))
+      }
+    }
+    return pieces
+  }
+
+  /// Words that hold the window.
+  private var wordCount: Int { Int((window.upperBound - window.lowerBound + 63) / 64) }
+
+  /// Opens a window that a map of the same positions and capacity had, empty. False for any other.
+  package mutating func open(_ saved: Range<UInt64>) -> Bool {
+    guard saved.lowerBound >= positions.lowerBound, saved.lowerBound <= positions.upperBound,
+      (saved.lowerBound - positions.lowerBound) % capacity == 0 || saved.lowerBound == positions.upperBound
+    else { return false }
+    open(from: saved.lowerBound)
+    return window == saved
+  }
+
+  /// Sets the bits of a piece. It counts as a change. What lies outside the window is left out.
+  package mutating func restore(offset: UInt64, words: [UInt64]) {
+    for (index, word) in words.enumerated() where word != 0 {
+      let place = offset.addingReportingOverflow(UInt64(index))
+      guard !place.overflow, place.partialValue < UInt64(wordCount) else { return }
+      let number = Int(place.partialValue)
+      let rest = window.upperBound - window.lowerBound - UInt64(number) * 64
+      let inside = rest >= 64 ? UInt64.max : (1 << rest) - 1
+      let (page, slot) = number.quotientAndRemainder(dividingBy: AnsweredMap.wordsPerPage)
+      if pages[page].isEmpty { pages[page] = AnsweredMap.blankPage }
+      let new = word & inside & ~pages[page][slot]
+      guard new != 0 else { continue }
+      pages[page][slot] |= new
+      markChanged(page, slot)
+      answered += UInt64(new.nonzeroBitCount)
+    }
   }
 }

@@ -6,9 +6,11 @@ import HalfOpenLinux
 ///
 /// A resumed sweep goes on from there, and probes again what was sent in the last half second before the checkpoint.
 struct CursorTrail: Sendable {
-  struct Point: Hashable, Sendable {
+  struct Point: Hashable, Comparable, Sendable {
     var pass: Int
     var cursor: UInt64
+
+    static func < (a: Point, b: Point) -> Bool { (a.pass, a.cursor) < (b.pass, b.cursor) }
   }
 
   static var age: Int64 { 500_000_000 }
@@ -37,8 +39,9 @@ struct CursorTrail: Sendable {
     }
   }
 
-  /// Something before this point has to be sent again.
+  /// Something at this point has not left: nothing behind it is safe.
   mutating func rewind(to point: Point) {
-    recent.removeAll { $0.point.pass == point.pass && $0.point.cursor > point.cursor }
+    recent.removeAll { point < $0.point }
+    safe = min(safe, point)
   }
 }

@@ -13,11 +13,11 @@
     private let gate = Semaphore()
     private let hasBegun = Atomic(false)
 
-    init(_ job: SweepJob) throws(CheckError) {
+    init(_ job: SweepJob, resume: SweepCheckpoint? = nil) throws(CheckError) {
       self.job = job
+      let state = try SweepState(job, resume: resume, now: .now)
       do throws(SystemCallError) {
-        shared = try SweepShared(
-          SweepState(positions: job.positions, configuration: job.configuration, now: .now))
+        shared = try SweepShared(state)
       } catch {
         throw CheckError(error, subject: "starting the sweep")
       }
@@ -56,6 +56,11 @@
         defer { state.notices = [] }
         return state.notices
       }
+    }
+
+    func checkpoint() -> SweepCheckpoint {
+      let (fingerprint, seed) = (job.fingerprint, job.seed)
+      return shared.withLock { $0.checkpoint(job: fingerprint, seed: seed, now: .now) }
     }
 
     /// Made here, so that a fault is the caller's to see and the sockets are of its namespace; then each thread has its own.

@@ -11,7 +11,7 @@ struct ReplyMatcher: Sendable {
   /// What a packet is to the sweep.
   enum Answer: Sendable {
     case match(Match)
-    /// A RST of the host's own, on its way out: to that address and port, from that port of ours.
+    /// A RST of the host's own, on its way out: for the SYN-ACK to a probe of ours.
     case ownReset(Flow)
     /// It looks like an answer and fits no probe.
     case unmatched
@@ -24,6 +24,8 @@ struct ReplyMatcher: Sendable {
     var position: UInt64
     /// The pass of the probe that was answered; nil where two passes use the same source port.
     var pass: Int?
+    /// The place of the target's zone in the target set, 0 for none.
+    var zone = 0
     var result: SweepResult
     /// The RST that is due, and from which address of ours: for a SYN-ACK.
     var reset: (flow: Flow, source: IPAddress, sequence: SequenceNumber)?
@@ -35,11 +37,17 @@ struct ReplyMatcher: Sendable {
   private let cookie: SweepCookie
   /// By pass.
   private let ports: [UInt16]
+  /// Passes that have a port for themselves.
+  private let distinct: Int
   /// The place in the target set's zones, for interfaces that scoped targets name.
   private let zones: [UInt32: Int]
 
+  /// - Parameters:
+  ///   - ports: by pass; further passes use the last.
+  ///   - passes: how many there are.
+  ///   - zones: by interface.
   init(
-    targets: TargetSet, order: ProbeOrder, positions: Range<UInt64>, cookie: SweepCookie, ports: [UInt16],
+    targets: TargetSet, order: ProbeOrder, positions: Range<UInt64>, cookie: SweepCookie, ports: [UInt16], passes: Int,
     zones: [UInt32: Int]
   ) {
     self.targets = targets
@@ -47,6 +55,7 @@ struct ReplyMatcher: Sendable {
     self.positions = positions
     self.cookie = cookie
     self.ports = ports
+    distinct = passes > ports.count ? ports.count - 1 : ports.count
     self.zones = zones
   }
 
@@ -64,9 +73,8 @@ struct ReplyMatcher: Sendable {
     let isReset = segment.flags.contains(.rst)
     guard isReset || segment.flags.contains([.syn, .ack]) else { return .other }
     let flow = Flow(address: network.source, port: segment.sourcePort, localPort: segment.destinationPort)
-    guard let position = position(of: flow, interface: interface) else {
-      let ours = Flow(address: network.destination, port: segment.destinationPort, localPort: segment.sourcePort)
-      return isReset && ports.contains(ours.localPort) ? .ownReset(ours) : .unmatched
+    guard let (position, zone) = position(of: flow, interface: interface) else {
+      return isReset ? lookAtOwn(segment, network, interface: interface) : .unmatched
     }
     let sequence = cookie.sequence(source: network.destination, flow: flow)
     if isReset {
@@ -79,7 +87,7 @@ struct ReplyMatcher: Sendable {
     }
     let pass = pass(of: flow.localPort)
     let result = SweepResult(
-      time: time, port: flow.port, zone: zone(of: interface),
+      time: time, port: flow.port, zone: zone > 0 ? targets.zones[zone - 1] : nil,
       verdict: CheckResult(
         address: flow.address, state: isReset ? .closed : .open, reason: isReset ? .reset : .synAck,
         transmissions: (pass ?? 0) + 1, handshake: isReset ? .none : .halfOpen, backend: .packet,
@@ -90,15 +98,25 @@ struct ReplyMatcher: Sendable {
         sequence: segment.sequence, acknowledgment: segment.acknowledgment, isAfterSending: false))
     return .match(
       Match(
-        position: position, pass: pass, result: result,
+        position: position, pass: pass, zone: zone, result: result,
         reset: isReset ? nil : (flow, network.destination, segment.acknowledgment)))
+  }
+
+  /// A RST that acknowledges nothing of ours, or comes from us. Ours has the number that the SYN-ACK acknowledged, which
+  /// nobody can guess: else a stranger could say that the kernel resets.
+  private func lookAtOwn(_ segment: TCPHeader, _ network: Frame.Network, interface: UInt32) -> Answer {
+    let flow = Flow(address: network.destination, port: segment.destinationPort, localPort: segment.sourcePort)
+    guard position(of: flow, interface: interface) != nil,
+      segment.sequence == cookie.sequence(source: network.source, flow: flow) + 1
+    else { return .unmatched }
+    return .ownReset(flow)
   }
 
   private func look(_ error: ICMPError, _ network: Frame.Network, interface: UInt32, time: Int64) -> Answer {
     let quoted = error.quoted
     guard quoted.protocol == .tcp, quoted.depth == .sequence else { return .unmatched }
     let flow = Flow(address: quoted.destination, port: quoted.destinationPort, localPort: quoted.sourcePort)
-    guard let position = position(of: flow, interface: interface),
+    guard let (position, zone) = position(of: flow, interface: interface),
       quoted.sequence == cookie.sequence(source: quoted.source, flow: flow)
     else { return .unmatched }
     let pass = pass(of: flow.localPort)
@@ -108,37 +126,32 @@ struct ReplyMatcher: Sendable {
       case .v6: Reason(icmpv6Type: error.type, code: error.code)
       }
     let result = SweepResult(
-      time: time, port: flow.port, zone: zone(of: interface),
+      time: time, port: flow.port, zone: zone > 0 ? targets.zones[zone - 1] : nil,
       verdict: CheckResult(
         address: flow.address, state: .unreachable, reason: reason, transmissions: (pass ?? 0) + 1, handshake: .none,
         backend: .packet, icmp: .init(type: error.type, code: error.code, sender: network.source)),
       reply: .init(
         localAddress: quoted.source, localPort: flow.localPort, identification: network.identification,
         sequence: quoted.sequence, acknowledgment: SequenceNumber(0), isAfterSending: false))
-    return .match(Match(position: position, pass: pass, result: result, reset: nil))
+    return .match(Match(position: position, pass: pass, zone: zone, result: result, reset: nil))
   }
 
-  /// The position of a probe to that address and port, from a port of ours: nil if there is none.
+  /// The position of a probe to that address and port, from a port of ours, and the target's zone: nil if there is none.
   @inline(__always)
-  private func position(of flow: Flow, interface: UInt32) -> UInt64? {
+  private func position(of flow: Flow, interface: UInt32) -> (position: UInt64, zone: Int)? {
     guard ports.contains(flow.localPort) else { return nil }
-    var index: UInt64?
-    if !zones.isEmpty, let zone = zones[interface] {
-      index = targets.index(of: .init(address: flow.address, port: flow.port, zone: zone))
+    var (index, zone): (UInt64?, Int) = (nil, 0)
+    if !zones.isEmpty, let scoped = zones[interface] {
+      index = targets.index(of: .init(address: flow.address, port: flow.port, zone: scoped))
+      if index != nil { zone = scoped }
     }
     guard let index = index ?? targets.index(of: .init(address: flow.address, port: flow.port)) else { return nil }
     let position = order.position(of: index)
-    return positions.contains(position) ? position : nil
-  }
-
-  private func zone(of interface: UInt32) -> String? {
-    guard !zones.isEmpty, let zone = zones[interface], zone > 0 else { return nil }
-    return targets.zones[zone - 1]
+    return positions.contains(position) ? (position, zone) : nil
   }
 
   private func pass(of port: UInt16) -> Int? {
-    guard ports.count > 1 else { return nil }
-    return ports.firstIndex(of: port)
+    ports.firstIndex(of: port).flatMap { $0 < distinct ? $0 : nil }
   }
 }
 

@@ -11,6 +11,8 @@ struct ResetKeeper {
     var source: IPAddress
     var sequence: SequenceNumber
     var interface: UInt32
+    /// The place of the target's zone in the target set, 0 for none.
+    var zone = 0
   }
 
   /// Replies that wait until it is clear who resets. More than these get their RST when they repeat themselves.
@@ -18,12 +20,12 @@ struct ResetKeeper {
 
   private let policy: CheckerConfiguration.ResetPolicy
   private var watches: [UInt32: ResetWatch] = [:]
-  private var waiting: [Due] = []
+  private var waiting: [(due: Due, until: Instant)] = []
   private(set) var deadline = Instant.never
 
   init(policy: CheckerConfiguration.ResetPolicy) { self.policy = policy }
 
-  /// Some reply still waits for a RST.
+  /// No reply waits for a RST.
   var isSettled: Bool { waiting.isEmpty }
 
   /// A SYN-ACK has come. True if it has to be reset now.
@@ -38,7 +40,7 @@ struct ResetKeeper {
     case .leave: return false
     case .reset: return true
     case .wait(let until):
-      if waiting.count < ResetKeeper.capacity { waiting.append(due) }
+      if waiting.count < ResetKeeper.capacity { waiting.append((due, until)) }
       deadline = min(deadline, until)
       return false
     }
@@ -47,19 +49,22 @@ struct ResetKeeper {
   /// A RST of the host's was seen to leave by that interface. True if that settled who resets there.
   mutating func sawReset(on interface: UInt32) -> Bool {
     guard watches[interface, default: ResetWatch(policy: policy)].sawReset() else { return false }
-    waiting.removeAll { $0.interface == interface }
-    if waiting.isEmpty { deadline = .never }
+    waiting.removeAll { $0.due.interface == interface }
+    deadline = nextDeadline
     return true
   }
 
   /// Time has passed: the RSTs that are due from us now, and the interfaces on which we reset from here on.
   mutating func expire(now: Instant) -> (due: [Due], taken: Set<UInt32>) {
     guard now >= deadline else { return ([], []) }
-    deadline = .never
-    let due = waiting
-    waiting.removeAll()
+    // Each interface has its own wait.
+    let due = waiting.filter { $0.until <= now }.map(\.due)
+    waiting.removeAll { $0.until <= now }
+    deadline = nextDeadline
     let taken = Set(due.map(\.interface))
     for interface in taken { _ = watches[interface]?.sawNoReset() }
     return (due, taken)
   }
+
+  private var nextDeadline: Instant { waiting.map(\.until).min() ?? .never }
 }

@@ -52,6 +52,7 @@ final class SweepJob: Sendable {
   /// Which position an answer is for.
   var matcher: ReplyMatcher {
     ReplyMatcher(
-      targets: targets, order: order, positions: positions, cookie: cookie, ports: ports, zones: paths.zones)
+      targets: targets, order: order, positions: positions, cookie: cookie, ports: ports,
+      passes: configuration.retries + 1, zones: paths.zones)
   }
 }

@@ -106,7 +106,10 @@
       let now = Instant.now
       for (index, one) in heard.enumerated() {
         guard let reset = one.match.reset else { continue }
-        answer(reset, on: one.interface, isRepeated: noted.repeated.contains(index), now: now)
+        let due = ResetKeeper.Due(
+          flow: reset.flow, source: reset.source, sequence: reset.sequence, interface: one.interface,
+          zone: one.match.zone)
+        answer(due, isRepeated: noted.repeated.contains(index), now: now)
       }
       self.heard.removeAll(keepingCapacity: true)
       self.unmatched = 0
@@ -120,14 +123,9 @@
       }
     }
 
-    private func answer(
-      _ reset: (flow: Flow, source: IPAddress, sequence: SequenceNumber), on interface: UInt32, isRepeated: Bool,
-      now: Instant
-    ) {
-      let entry = ResetKeeper.Due(
-        flow: reset.flow, source: reset.source, sequence: reset.sequence, interface: interface)
+    private func answer(_ reset: ResetKeeper.Due, isRepeated: Bool, now: Instant) {
       let isLocal = job.paths.isLocal(reset.source)
-      if resets.answer(entry, sourceIsLocal: isLocal, isRepeated: isRepeated, now: now) { due.append(entry) }
+      if resets.answer(reset, sourceIsLocal: isLocal, isRepeated: isRepeated, now: now) { due.append(reset) }
     }
 
     private func expireResets(now: Instant) {
@@ -145,8 +143,7 @@
     private func sendResets() {
       guard !due.isEmpty else { return }
       for one in due {
-        let element = TargetSet.Element(
-          address: one.flow.address, port: one.flow.port, zone: job.paths.zones[one.interface] ?? 0)
+        let element = TargetSet.Element(address: one.flow.address, port: one.flow.port, zone: one.zone)
         guard let path = job.paths.path(to: element) else { continue }
         transmitter.appendReset(one.flow, path: path, scope: job.paths.scope(of: element), sequence: one.sequence)
       }

@@ -54,23 +54,18 @@ final class SweepShared: Sendable {
 
   /// The sender's last word: no result comes after this.
   func end() {
-    let reader = state.withLock { state in
+    let readers = state.withLock { state in
       state.hasEnded = true
       state.progress.phase = .ended
-      defer { state.reader = nil }
-      return state.reader
+      return state.takeReaders()
     }
-    reader?.resume()
+    for reader in readers { reader.resume() }
   }
 
-  /// Wakes the reader if it waits and there is something for it.
+  /// Wakes who waits if there is something to read.
   func wakeReader() {
-    let reader = state.withLock { state -> CheckedContinuation<Void, Never>? in
-      guard !state.results.isEmpty else { return nil }
-      defer { state.reader = nil }
-      return state.reader
-    }
-    reader?.resume()
+    let readers = state.withLock { state in state.results.isEmpty ? [] : state.takeReaders() }
+    for reader in readers { reader.resume() }
   }
 
   /// The results that are there, waited for if there are none; nil at the end.
@@ -90,7 +85,7 @@ final class SweepShared: Sendable {
       await withCheckedContinuation { continuation in
         let isReady = state.withLock { state in
           if !state.results.isEmpty || state.hasEnded { return true }
-          state.reader = continuation
+          state.readers.append(continuation)
           return false
         }
         if isReady { continuation.resume() }

@@ -27,18 +27,21 @@ struct SweepState: Sendable {
   /// The receiver may go when it has reset what it has to.
   var isEnding = false
   var hasEnded = false
-  var reader: CheckedContinuation<Void, Never>?
+  /// Those who wait for results.
+  var readers: [CheckedContinuation<Void, Never>] = []
 
   private let allStates: Bool
   /// Results that may still come, at the start.
-  private let maximumResults: UInt64
+  private var maximumResults: UInt64
   /// When sending ends, whatever is left.
   private var deadline = Instant.never
   private let maximumTime: Duration?
+  private let firstPosition: UInt64
   private var lastTurn: Instant?
   /// The time since the last turn was spent sending, and not waiting for the silent to have had their second.
   private var isSending = false
-  private var countedDrops: (sent: UInt64, time: Duration) = (0, .zero)
+  /// At the last look at the captures' losses.
+  private var counted: (sent: UInt64, time: Duration, drops: UInt64) = (0, .zero, 0)
 
   /// Results that may wait for the reader before the sweep pauses.
   static let resultLimit = 1 << 16
@@ -55,6 +58,7 @@ struct SweepState: Sendable {
     progress = SweepProgress()
     progress.targets = positions.upperBound - positions.lowerBound
     reportCursor = positions.lowerBound
+    firstPosition = positions.lowerBound
     allStates = configuration.allStates
     maximumResults = configuration.maximumResults ?? .max
     maximumTime = configuration.maximumTime
@@ -62,6 +66,11 @@ struct SweepState: Sendable {
 
   mutating func notice(_ text: String) {
     if notices.count < SweepState.noticeLimit { notices.append(text) }
+  }
+
+  mutating func takeReaders() -> [CheckedContinuation<Void, Never>] {
+    defer { readers = [] }
+    return readers
   }
 
   /// Results found so far in this run.
@@ -276,12 +285,11 @@ extension SweepState {
 
   /// The captures have lost so many packets since the start. Losses since the last look drive the rate back.
   mutating func noteDrops(_ count: UInt64, now: Instant) {
-    let isLost = count > progress.captureDropped
-    progress.captureDropped = count
-    let sent = progress.sent &- countedDrops.sent
-    let time = progress.sendingTime - countedDrops.time
-    countedDrops = (progress.sent, progress.sendingTime)
-    guard isLost else {
+    let (sent, time) = (progress.sent &- counted.sent, progress.sendingTime - counted.time)
+    let lost = count &- min(count, counted.drops)
+    counted = (progress.sent, progress.sendingTime, count)
+    progress.captureDropped &+= lost
+    guard lost > 0 else {
       _ = rate.quiet(now: now)
       return
     }
@@ -289,5 +297,56 @@ extension SweepState {
     guard sent > 0, time > .zero else { return }
     guard rate.lost(reached: Double(sent) / (time / .seconds(1)), now: now), let limit = rate.limit else { return }
     notice("the capture lost packets (\(count) so far): slowing down to \(Int(limit)) packets a second")
+  }
+}
+
+// MARK: Saving and restoring
+
+extension SweepState {
+  /// Where the sweep stands. Changes are told once: the next checkpoint has those after this one.
+  mutating func checkpoint(job: UInt64, seed: UInt64, now: Instant) -> SweepCheckpoint {
+    trail.settle(now: now)
+    return SweepCheckpoint(
+      job: job, seed: seed, pass: trail.safe.pass, cursor: trail.safe.cursor, window: answered.window,
+      reportCursor: reportCursor, progress: progress, resultsBefore: found, changed: answered.takeChanges())
+  }
+
+  /// The start of a job, or where its checkpoint was.
+  ///
+  /// - Throws: `CheckError` for the checkpoint of another job.
+  init(_ job: SweepJob, resume: SweepCheckpoint?, now: Instant) throws(CheckError) {
+    self.init(positions: job.positions, configuration: job.configuration, now: now)
+    guard let resume else { return }
+    guard resume.job == job.fingerprint, restore(resume, retries: job.configuration.retries, now: now) else {
+      throw .invalid(
+        "checkpoint: it is of another job",
+        advice: "resume with the targets, ports, exclusions, shard, seed, retries and states of the first run")
+    }
+  }
+
+  /// Goes on from a checkpoint, before the first turn. False for one that does not fit.
+  mutating func restore(_ checkpoint: SweepCheckpoint, retries: Int, now: Instant) -> Bool {
+    guard answered.open(checkpoint.window) else { return false }
+    for piece in checkpoint.changed { answered.restore(offset: piece.offset, words: piece.words) }
+    let window = answered.window
+    passes = SweepPasses(
+      window: window, retries: retries, pass: checkpoint.pass,
+      cursor: min(max(checkpoint.cursor, window.lowerBound), window.upperBound), now: now)
+    trail = CursorTrail(start: .init(pass: passes.pass, cursor: passes.cursor))
+    reportCursor = min(max(checkpoint.reportCursor, window.lowerBound), window.upperBound)
+    let targets = progress.targets
+    progress = checkpoint.progress
+    progress.targets = targets
+    progress.phase = .starting
+    progress.isComplete = false
+    // What is probed again counts once.
+    if passes.pass == 0 { progress.probed = min(progress.probed, passes.cursor - firstPosition) }
+    counted = (progress.sent, progress.sendingTime, 0)
+    let earlier =
+      allStates
+      ? progress.open &+ progress.closed &+ progress.unreachable &+ progress.noAnswer : progress.open
+    maximumResults -= min(maximumResults, earlier)
+    isStopped = maximumResults == 0
+    return true
   }
 }

@@ -25,11 +25,16 @@ public final class Sweep: Sendable {
     try self.init(targets: targets.targetSet, configuration: configuration)
   }
 
-  package init(targets: TargetSet, configuration: SweepConfiguration) throws(CheckError) {
+  /// - Parameter resume: where an earlier run of the same job was.
+  package init(
+    targets: TargetSet, configuration: SweepConfiguration, resume: SweepCheckpoint? = nil
+  ) throws(CheckError) {
     #if HALFOPEN_LIBPCAP
       run = try PacketSweep(
         SweepJob(
-          targets: targets, configuration: configuration, seed: configuration.seed ?? .random(in: .min ... .max)))
+          targets: targets, configuration: configuration,
+          seed: configuration.seed ?? resume?.seed ?? .random(in: .min ... .max)),
+        resume: resume)
     #else
       throw CheckError(
         .unsupported, subject: "a sweep by packets", advice: "build with libpcap (trait Libpcap)")
@@ -54,6 +59,9 @@ public final class Sweep: Sendable {
 
   /// What happened meanwhile that someone should know, since the last call.
   package func takeNotices() -> [String] { run.takeNotices() }
+
+  /// Where it stands, to go on from: each has what changed since the one before.
+  package func checkpoint() -> SweepCheckpoint { run.checkpoint() }
 }
 
 /// What runs a sweep.
@@ -63,6 +71,7 @@ protocol SweepRun: Sendable {
   func changeRate(_ change: @Sendable (Double) -> Double)
   func stop()
   func takeNotices() -> [String]
+  func checkpoint() -> SweepCheckpoint
 }
 
 extension Sweep {

@@ -40,6 +40,21 @@ struct Segments<Bound: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
     return (firsts[segment] + Bound(truncatingIfNeeded: host), shelf.port(at: Int(rank), in: set))
   }
 
+  /// How many targets lie at addresses of `range`.
+  func count(in range: ClosedRange<Bound>) -> UInt64 {
+    let through = range.upperBound == .max ? count : count(below: range.upperBound + 1)
+    return through - count(below: range.lowerBound)
+  }
+
+  private func count(below address: Bound) -> UInt64 {
+    let segment = partition(firsts.count) { firsts[$0] >= address } - 1
+    guard segment >= 0 else { return 0 }
+    guard address <= lasts[segment] else { return segment + 1 < bases.count ? bases[segment + 1] : count }
+    let hosts = UInt64(lasts[segment] - firsts[segment]) + 1
+    let targets = (segment + 1 < bases.count ? bases[segment + 1] : count) - bases[segment]
+    return bases[segment] + UInt64(address - firsts[segment]) * (targets / hosts)
+  }
+
   /// The number of a target, nil for what is none.
   @inline(__always)
   func index(of address: Bound, port: UInt16, on shelf: borrowing PortShelf) -> UInt64? {

@@ -75,6 +75,19 @@ package struct TargetSet: Sendable {
     }
   }
 
+  /// Ascending ranges of the IPv4 addresses, disjoint.
+  var v4Ranges: [ClosedRange<UInt32>] { v4.ranges }
+  /// Ascending ranges of the IPv6 addresses, disjoint: without zone, then for each zone.
+  var v6Ranges: [[ClosedRange<UInt128>]] { v6.map(\.ranges) }
+
+  /// How many targets lie at addresses of `range`, in one zone or without one.
+  func count(in range: AddressRange, zone: Int = 0) -> UInt64 {
+    switch range {
+    case .v4(let range): zone == 0 ? v4.count(in: range) : 0
+    case .v6(let range): v6.indices.contains(zone) ? v6[zone].count(in: range) : 0
+    }
+  }
+
   /// All addresses, whatever their zone.
   package var addresses: AddressSet {
     AddressSet(v4: IntervalSet(v4.ranges), v6: IntervalSet(v6.flatMap(\.ranges)))

@@ -27,8 +27,22 @@ extension NetlinkSession where Port: ~Copyable {
 
   /// Every entry of every table of `family`, the local table's included: its `.local` prefixes are what this host
   /// answers for.
-  package mutating func routes(_ family: IPFamily) throws(SystemCallError) -> [Route] {
-    try ask(.routes(family), for: .init(RTM_NEWROUTE)) { bytes throws(NetlinkFormatError) in try Route(netlink: bytes) }
+  package mutating func routes(_ family: IPFamily) throws(SystemCallError) -> [Route] { try routes(family) { $0 } }
+
+  /// Every entry of every table of `family`, as what `keep` makes of it; nil skips it. A router has a million.
+  package mutating func routes<Value>(
+    _ family: IPFamily, keep: (Route) -> Value?
+  ) throws(SystemCallError) -> [Value] {
+    try ask(.routes(family), for: .init(RTM_NEWROUTE)) { bytes throws(NetlinkFormatError) in
+      try Route(netlink: bytes).flatMap(keep)
+    }
+  }
+
+  /// The policy database of `family`: which tables are asked for whom, in order.
+  package mutating func rules(_ family: IPFamily) throws(SystemCallError) -> [PolicyRule] {
+    try ask(.rules(family), for: .init(RTM_NEWRULE)) { bytes throws(NetlinkFormatError) in
+      try PolicyRule(netlink: bytes)
+    }
   }
 
   package mutating func neighbours(_ family: IPFamily) throws(SystemCallError) -> [Neighbour] {

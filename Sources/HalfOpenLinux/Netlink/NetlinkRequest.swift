@@ -71,6 +71,11 @@ extension NetlinkRequest {
     dump(.init(RTM_GETROUTE), fixed: [family.netlink] + [UInt8](repeating: 0, count: 11))
   }
 
+  package static func rules(_ family: IPFamily) -> NetlinkRequest {
+    // struct fib_rule_hdr
+    dump(.init(RTM_GETRULE), fixed: [family.netlink] + [UInt8](repeating: 0, count: 11))
+  }
+
   package static func neighbours(_ family: IPFamily) -> NetlinkRequest {
     // struct ndmsg
     dump(.init(RTM_GETNEIGH), fixed: [family.netlink] + [UInt8](repeating: 0, count: 11))

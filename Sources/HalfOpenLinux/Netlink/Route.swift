@@ -60,6 +60,10 @@ package struct Route: Hashable, Sendable {
   package var metric: UInt32
   /// The largest IP packet, where the route says.
   package var mtu: UInt32?
+  /// The type of service it is for; 0 for all.
+  package var typeOfService: UInt8 = 0
+  /// The nexthop object it refers to (ip-nexthop(8)); 0 for none.
+  package var nextHopObject: UInt32 = 0
 }
 
 extension Route {
@@ -73,6 +77,7 @@ extension Route {
       family: CInt(family) == AF_INET ? .v4 : .v6, destination: nil, prefixLength: bytes[1], table: UInt32(bytes[4]),
       type: RouteType(rawValue: bytes[7]), nextHops: [], preferredSource: nil, metric: 0, mtu: nil)
     var route = self
+    route.typeOfService = bytes[3]
     var (hop, several) = (NextHop(interfaceIndex: 0, gateway: nil), [NextHop]())
     try bytes.forEachNetlinkAttribute(from: 12) { (kind, value) throws(NetlinkFormatError) in
       switch UInt32(kind) {
@@ -84,6 +89,7 @@ extension Route {
       case RTA_PREFSRC.rawValue: route.preferredSource = try value.netlinkAddress(family: family)
       case RTA_PRIORITY.rawValue: route.metric = try value.hostNumber()
       case RTA_METRICS.rawValue: route.mtu = try value.mtuMetric()
+      case RTA_NH_ID.rawValue: route.nextHopObject = try value.hostNumber()
       case RTA_MULTIPATH.rawValue: several = try value.nextHops(family: family)
       default: break
       }

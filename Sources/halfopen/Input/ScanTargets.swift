@@ -38,6 +38,7 @@ struct ScanTargetReader: Sendable {
   let excludedPorts: PortSet
   let family: IPFamily?
   let allAddresses: Bool
+  var resolver = NameResolver.shared
 
   func read() async throws(ScanInputError) -> ScanTargets {
     // Files may be slow, or pipes: not for the cooperative pool.
@@ -143,9 +144,9 @@ struct ScanTargetReader: Sendable {
       for (index, name) in names.enumerated() {
         if index >= ScanTargetReader.lookups, let answer = await group.next() { answers.append(answer) }
         let family = name.isExcluded ? nil : family
-        group.addTask {
+        group.addTask { [resolver] in
           do throws(CheckError) {
-            let hosts = try await NameResolver.shared.resolve(
+            let hosts = try await resolver.resolve(
               name.name, family: family, deadline: .now.advanced(by: ScanTargetReader.lookupTime))
             return (index, (name, .success(hosts)))
           } catch {

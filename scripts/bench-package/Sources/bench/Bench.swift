@@ -16,6 +16,7 @@ struct Bench {
         switch options.part {
         case .check: try CheckPart(options).run()
         case .peer: try PeerPart(options).run()
+        case .trace: try await TracePart(options).run()
         }
       }
     } catch {
@@ -26,7 +27,7 @@ struct Bench {
 }
 
 struct Options {
-  enum Part: String { case check, peer }
+  enum Part: String { case check, peer, trace }
 
   var part = Part.check
   var rounds = 5
@@ -43,7 +44,7 @@ struct Options {
     }
     while let word = rest.popFirst() {
       switch word {
-      case "check", "peer": part = Part(rawValue: word) ?? part
+      case "check", "peer", "trace": part = Part(rawValue: word) ?? part
       case "--quick":
         rounds = 3
         seconds = 0.7
@@ -53,7 +54,8 @@ struct Options {
       case "--only": only = try value(word)
       default:
         throw Failure(
-          description: "unknown '\(word)': scripts/bench [check|peer] [--quick] [--rounds N] [--only NAME] [-o FILE]")
+          description:
+            "unknown '\(word)': scripts/bench [check|peer|trace] [--quick] [--rounds N] [--only NAME] [-o FILE]")
       }
     }
   }

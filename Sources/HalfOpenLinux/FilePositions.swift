@@ -46,6 +46,22 @@ package func openScratch(_ path: String, keeping: Bool = false) throws(SystemCal
   try openFile(path, flags: O_RDWR | O_CREAT | (keeping ? 0 : O_TRUNC))
 }
 
+/// Opens a file without a name in a folder, gone when it is closed or the process ends.
+///
+/// The corresponding C functions are `open(O_EXCL)` and `unlink`.
+package func openUnnamed(in folder: String) throws(SystemCallError) -> Descriptor {
+  let path = "\(folder)/.halfopen-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+  let descriptor = try openFile(path, flags: O_RDWR | O_CREAT | O_EXCL)
+  try removeFile(path)
+  return descriptor
+}
+
+/// The folder that a path leads into.
+package func folder(of path: String) -> String {
+  guard let slash = path.lastIndex(of: "/") else { return "." }
+  return slash == path.startIndex ? "/" : String(path[..<slash])
+}
+
 /// Opens an existing file for reading and writing.
 ///
 /// The corresponding C function is `open`.
@@ -124,8 +140,7 @@ package func synchronize(_ descriptor: borrowing Descriptor) throws(SystemCallEr
 package func renameFile(_ path: String, to other: String) throws(SystemCallError) {
   // SAFETY: both paths are C strings for the time of the call.
   try retrying("rename") { unsafe rename(path, other) }
-  let folder = other.lastIndex(of: "/").map { $0 == other.startIndex ? "/" : String(other[..<$0]) } ?? "."
-  let descriptor = try openFile(folder, flags: O_RDONLY | O_DIRECTORY)
+  let descriptor = try openFile(folder(of: other), flags: O_RDONLY | O_DIRECTORY)
   let fd = descriptor.rawValue
   try retrying("fsync") { fsync(fd) }
 }

@@ -41,7 +41,7 @@ struct ScanRun: Sendable {
     let outputs: SweepOutputs
     do throws(OutputFailure) {
       outputs = try SweepOutputs(
-        places, job: SweepJob(names: HostNames(targets.names), usesColor: usesColor), isResuming: false
+        places, job: OutputJob(names: HostNames(targets.names), usesColor: usesColor), isResuming: false
       ) { failure in
         Diagnostics.say("\(failure)")
         sweep.stop()

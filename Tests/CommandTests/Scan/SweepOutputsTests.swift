@@ -20,7 +20,7 @@ import Testing
     _ outputs: SweepOutput..., isResuming: Bool = false,
     onFailure: @escaping @Sendable (OutputFailure) -> Void = { _ in }
   ) throws -> SweepOutputs {
-    try SweepOutputs(outputs, job: SweepJob(), isResuming: isResuming, onFailure: onFailure)
+    try SweepOutputs(outputs, job: OutputJob(), isResuming: isResuming, onFailure: onFailure)
   }
 
   private func output(_ format: SweepFormat) -> SweepOutput { .init(format, folder.file(format.rawValue)) }
@@ -40,7 +40,7 @@ import Testing
 
   @Test func everyOutputHasAllThatWasWritten() async throws {
     let outputs = try SweepOutputs(
-      Self.streamed.map(output), job: SweepJob(), isResuming: false, onFailure: { _ in })
+      Self.streamed.map(output), job: OutputJob(), isResuming: false, onFailure: { _ in })
     for start in stride(from: 0, to: results.count, by: 100) {
       await outputs.write(Array(results[start..<start + 100]))
     }
@@ -106,6 +106,30 @@ import Testing
     let outputs = try open(output(.csv), isResuming: true)
     _ = await outputs.finish(Sample.progress)
     #expect(try folder.text("csv").hasPrefix("saddr,saddr_raw,"))
+  }
+
+  @Test func strictReadersReadThem() async throws {
+    let outputs = try open(output(.jsonl), output(.masscanJSON), output(.csv))
+    await outputs.write(Sample.sweptStates)
+    await outputs.write(
+      FaultLine(time: 0, target: "\"\\\u{1}é", error: CheckError(.noRoute, subject: "\n", advice: "")))
+    _ = await outputs.finish(Sample.progress)
+    let script = """
+      import csv, json, sys
+      def no(word): raise ValueError(word)
+      records = [json.loads(line, parse_constant=no) for line in open(sys.argv[1] + "/jsonl", newline="\\n")]
+      print([record["type"] for record in records], repr(records[4]["target"]))
+      print([record["ports"][0]["status"] for record in json.load(open(sys.argv[1] + "/masscan-json"))])
+      print([row["classification"] for row in csv.DictReader(open(sys.argv[1] + "/csv"), strict=True)])
+      """
+    let end = try await runTool("/usr/bin/python3", "-c", script, folder.path)
+    #expect(
+      end.output == """
+        ['result', 'result', 'result', 'result', 'error', 'summary'] '"\\\\\\x01é'
+        ['open', 'closed']
+        ['synack', 'rst', 'icmp', 'no-answer']
+
+        """, "\(end.errors)")
   }
 
   @Test func aFullDiskIsNamedAndTheOthersHaveEverything() async throws {

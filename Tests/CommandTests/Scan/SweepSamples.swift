@@ -5,6 +5,8 @@ import HalfOpen
 import HalfOpenLinux
 import HalfOpenWire
 import Synchronization
+import TestSupport
+import Testing
 
 @testable import halfopen_command
 
@@ -84,4 +86,17 @@ extension SweepEncoder {
     end(progress, into: &bytes)
     return String(decoding: bytes, as: UTF8.self)
   }
+}
+
+/// Runs a program to its end.
+func runTool(_ arguments: String...) async throws -> (code: CInt, output: String, errors: String) {
+  let process = try SpawnedProcess(arguments)
+  var exit: SpawnedProcess.Exit?
+  try await eventually {
+    exit = try process.wait(until: .now)
+    return exit != nil
+  }
+  let outputs = try process.outputs()
+  guard case .code(let code) = exit else { return (-1, outputs.output, outputs.errors) }
+  return (code, outputs.output, outputs.errors)
 }

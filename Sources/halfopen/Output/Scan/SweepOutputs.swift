@@ -25,7 +25,7 @@ final class SweepOutputs: Sendable {
   ///
   /// - Parameter onFailure: called once for each output that takes no more, on its thread. The others go on.
   init(
-    _ outputs: [SweepOutput], job: SweepJob, isResuming: Bool,
+    _ outputs: [SweepOutput], job: OutputJob, isResuming: Bool,
     onFailure: @escaping @Sendable (OutputFailure) -> Void
   ) throws(OutputFailure) {
     var threads: [(output: SweepOutput, thread: OutputThread<SweepPiece>)] = []
@@ -77,30 +77,47 @@ final class SweepOutputs: Sendable {
   }
 
   private static func open(
-    _ output: SweepOutput, job: SweepJob, isResuming: Bool, onFailure: @escaping @Sendable (SystemCallError) -> Void
+    _ output: SweepOutput, job: OutputJob, isResuming: Bool, onFailure: @escaping @Sendable (SystemCallError) -> Void
   ) throws(SystemCallError) -> OutputThread<SweepPiece> {
     let descriptor =
       try output.isStandardOutput ? duplicateOfStandardOutput() : openOutput(output.path, keeping: isResuming)
-    let encoder: any SweepEncoder =
-      switch output.format {
-      case .jsonl: JSONLinesEncoder(names: job.names)
-      case .text: TextEncoder(names: job.names, usesColor: job.usesColor && isTerminal(descriptor.rawValue))
-      case .csv: ZmapEncoder()
-      case .ipPort: EndpointEncoder()
-      case .masscanList: MasscanListEncoder()
-      case .masscanJSON: MasscanJSONEncoder()
-      case .nmapXML: EndpointEncoder()
-      }
-    let file = try SweepFile(
-      descriptor, encoder: encoder, isResuming: isResuming && !output.isStandardOutput)
+    let isResuming = isResuming && !output.isStandardOutput
+    let encoder: any SweepEncoder
+    switch output.format {
+    case .jsonl: encoder = JSONLinesEncoder(names: job.names)
+    case .text:
+      encoder = TextEncoder(names: job.names, usesColor: job.usesColor && isTerminal(descriptor.rawValue))
+    case .csv: encoder = ZmapEncoder()
+    case .ipPort: encoder = EndpointEncoder()
+    case .masscanList: encoder = MasscanListEncoder()
+    case .masscanJSON: encoder = MasscanJSONEncoder()
+    case .nmapXML:
+      let path = output.isStandardOutput ? nil : output.path
+      let file = try NmapFile(descriptor, path: path, job: job, isResuming: isResuming)
+      return try OutputThread(sink: file, bound: bound, syncInterval: syncInterval, onFailure: onFailure)
+    }
+    let file = try SweepFile(descriptor, encoder: encoder, isResuming: isResuming)
     return try OutputThread(sink: file, bound: bound, syncInterval: syncInterval, onFailure: onFailure)
   }
 }
 
 /// What outputs say about the sweep itself.
-struct SweepJob: Sendable {
+struct OutputJob: Sendable {
   /// The names that targets were given by.
   var names = HostNames()
   /// Text may be coloured on a terminal: NO_COLOR is not set.
   var usesColor = true
+  /// The command line.
+  var arguments = ["halfopen", "scan"]
+  var version = "0.1.0"
+  /// The ports as text, such as `22,80-90`, and how many they are.
+  var ports = ""
+  var portCount = 0
+  /// How many ports of every host this sweep probes; nil where they differ, as in a shard, or where every result is
+  /// written anyhow.
+  var portsOfEachHost: Int?
+  /// How many hosts this sweep probes, as far as that is known.
+  var hosts: UInt64?
+  /// What only a resume needs is kept when the sweep ends early.
+  var isResumable = true
 }

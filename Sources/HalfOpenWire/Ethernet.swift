@@ -137,6 +137,18 @@ public struct EthernetHeader: Hashable, Sendable {
     EthernetHeader(try EthernetView(bytes))
   }
 
+  /// Of a header without VLAN tags, in bytes.
+  public static let untaggedLength = Field.payload
+
+  /// Gives a frame another destination.
+  ///
+  /// - Precondition: `out` has room for a header at `offset`.
+  @inline(__always)
+  public static func patch(destination: MACAddress, into out: inout MutableSpan<UInt8>, at offset: Int = 0) {
+    out.requireRoom(Field.payload, at: offset)
+    out.store(destination, at: offset &+ Field.destination)
+  }
+
   /// 14, 18 or 22.
   public var length: Int {
     guard outerTag != nil else { return Field.payload }

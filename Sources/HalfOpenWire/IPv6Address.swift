@@ -32,6 +32,8 @@ public struct IPv6Address: Hashable, Sendable {
   public static let unspecified = IPv6Address(high: 0, low: 0)
   /// `::1`.
   public static let loopback = IPv6Address(high: 0, low: 1)
+  /// `ff02::1`, the group of all nodes on the link.
+  public static let allNodes = IPv6Address(high: 0xff02 << 48, low: 1)
 
   /// `::1`.
   public var isLoopback: Bool { high == 0 && low == 1 }

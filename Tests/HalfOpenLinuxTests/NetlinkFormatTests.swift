@@ -164,6 +164,7 @@ private enum Golden {
     _ = try? Link(netlink: bytes.span)
     _ = try? Route(netlink: bytes.span)
     _ = try? Neighbour(netlink: bytes.span)
+    _ = try? PolicyRule(netlink: bytes.span)
     _ = try? InterfaceAddress(netlink: bytes.span)
     try? messages(bytes)
     var answer = Answer<Link>(sequence: 0, port: 0, kind: 0, isDump: true)

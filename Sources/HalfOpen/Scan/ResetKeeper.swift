@@ -13,6 +13,8 @@ struct ResetKeeper {
     var interface: UInt32
     /// The place of the target's zone in the target set, 0 for none.
     var zone = 0
+    /// Who sent us the frame; nil where frames have no senders.
+    var hardware: MACAddress?
   }
 
   /// Replies that wait until it is clear who resets. More than these get their RST when they repeat themselves.

@@ -58,18 +58,19 @@ struct SendLog {
 
   /// When a position left in a pass, nil where that is not known any more.
   func time(pass: Int, position: UInt64) -> Instant? {
-    stray(pass, position) ?? batchTime(pass, position)
+    if let stray = stray(pass, position) { return stray }
+    guard let batch = batch(pass, position) else { return nil }
+    let part = Double(position - batch.first) / Double(max(1, batch.last - batch.first))
+    return Instant(nanoseconds: batch.start &+ Int64(part * Double(batch.end &- batch.start)))
   }
 
   /// The latest that a position can have left in a pass, nil where nothing was sent.
   func latest(pass: Int, position: UInt64) -> Instant? {
     if let stray = stray(pass, position) { return stray }
     // What is not found left before the oldest that is.
-    guard let time = batchTime(pass, position) ?? oldest else { return nil }
-    return lostStray.map { max(time, Instant(nanoseconds: $0)) } ?? time
+    guard let batch = batch(pass, position) ?? (batches.isEmpty ? nil : entry(0)) else { return nil }
+    return Instant(nanoseconds: max(batch.end, lostStray ?? .min))
   }
-
-  private var oldest: Instant? { batches.isEmpty ? nil : Instant(nanoseconds: entry(0).start) }
 
   private func stray(_ pass: Int, _ position: UInt64) -> Instant? {
     guard !strays.isEmpty else { return nil }
@@ -78,14 +79,12 @@ struct SendLog {
     return Instant(nanoseconds: stray.end)
   }
 
-  private func batchTime(_ pass: Int, _ position: UInt64) -> Instant? {
+  private func batch(_ pass: Int, _ position: UInt64) -> Batch? {
     let pass = UInt32(truncatingIfNeeded: pass)
     let index = partition(batches.count) { isBehind(entry($0), pass, position) } - 1
     guard index >= 0 else { return nil }
     let batch = entry(index)
-    guard batch.pass == pass, position >= batch.first, position <= batch.last else { return nil }
-    let part = Double(position - batch.first) / Double(max(1, batch.last - batch.first))
-    return Instant(nanoseconds: batch.start &+ Int64(part * Double(batch.end &- batch.start)))
+    return batch.pass == pass && position >= batch.first && position <= batch.last ? batch : nil
   }
 
   private static var straySlots: Int { 1 << 12 }

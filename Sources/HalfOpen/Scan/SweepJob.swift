@@ -14,7 +14,9 @@ final class SweepJob: Sendable {
   let cookie = SweepCookie()
   /// Source ports: one a pass, or fewer where there were no more.
   let ports: [UInt16]
-  let paths: SweepPaths
+  let paths: RouteMap
+  /// How the packets of each path leave.
+  let transmit: TransmitChoice
   /// The hash of what makes the job; a checkpoint of another is refused.
   let fingerprint: UInt64
   private let reservation: SourcePorts
@@ -31,7 +33,9 @@ final class SweepJob: Sendable {
     self.seed = seed
     order = ProbeOrder(count: targets.count, seed: seed)
     positions = configuration.shard.positions(of: targets.count)
-    paths = try SweepPaths(targets: targets, configuration: configuration)
+    paths = try RouteMap(targets: targets, configuration: configuration)
+    if paths.all.isEmpty, let fault = paths.faults.first { throw fault.error }
+    transmit = try TransmitChoice(paths: paths.all, configuration: configuration)
     let passes = configuration.retries + 1
     var reservation = try SourcePorts(range: configuration.sourcePorts, count: max(16, passes))
     ports = reservation.reserve(passes)

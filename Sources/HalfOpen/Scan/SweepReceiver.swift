@@ -34,7 +34,8 @@
       self.shared = shared
       matcher = job.matcher
       captures = try SweepCaptures(job)
-      transmitter = try SweepTransmitter(paths: job.paths.all, configuration: job.configuration)
+      transmitter = try SweepTransmitter(
+        paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
       resets = ResetKeeper(policy: job.configuration.reset)
       heard.reserveCapacity(SweepReceiver.framesPerTurn)
       due.reserveCapacity(SweepReceiver.framesPerTurn)
@@ -90,7 +91,9 @@
     private func hear(_ frame: borrowing Frame, interface: UInt32, time: Int64, offset: Int64) {
       switch matcher.look(frame, interface: interface, time: time) {
       case .match(let match):
-        heard.append(.init(match: match, interface: interface, at: Instant(nanoseconds: time &- offset)))
+        heard.append(
+          .init(
+            match: match, interface: interface, hardware: frame.link.source, at: Instant(nanoseconds: time &- offset)))
       case .ownReset:
         if resets.sawReset(on: interface) { captures.stopWatching(interface) }
       case .unmatched: unmatched &+= 1
@@ -101,18 +104,21 @@
     /// Everything heard in this turn, under one lock.
     private func noteHeard() {
       guard !heard.isEmpty || unmatched > 0 else { return }
-      let (heard, unmatched) = (heard, unmatched)
-      let noted = shared.withLock { $0.note(heard, unmatched: unmatched) }
+      // Taken out and put back: a copy would have to be allocated anew.
+      var batch: [SweepState.Heard] = []
+      swap(&batch, &heard)
+      let noted = shared.withLock { [batch, unmatched] in $0.note(batch, unmatched: unmatched) }
       let now = Instant.now
-      for (index, one) in heard.enumerated() {
+      for (index, one) in batch.enumerated() {
         guard let reset = one.match.reset else { continue }
         let due = ResetKeeper.Due(
           flow: reset.flow, source: reset.source, sequence: reset.sequence, interface: one.interface,
-          zone: one.match.zone)
+          zone: one.match.zone, hardware: one.hardware)
         answer(due, isRepeated: noted.repeated.contains(index), now: now)
       }
-      self.heard.removeAll(keepingCapacity: true)
-      self.unmatched = 0
+      batch.removeAll(keepingCapacity: true)
+      swap(&batch, &heard)
+      unmatched = 0
       sendResets()
       if noted.wakesSender { shared.wakeSender() }
       if noted.waiting >= SweepReceiver.worthWaking {
@@ -145,7 +151,8 @@
       for one in due {
         let element = TargetSet.Element(address: one.flow.address, port: one.flow.port, zone: one.zone)
         guard let path = job.paths.path(to: element) else { continue }
-        transmitter.appendReset(one.flow, path: path, scope: job.paths.scope(of: element), sequence: one.sequence)
+        transmitter.appendReset(
+          one.flow, path: path, hardware: one.hardware, scope: job.paths.scope(of: element), sequence: one.sequence)
       }
       let count = UInt64(due.count)
       due.removeAll(keepingCapacity: true)

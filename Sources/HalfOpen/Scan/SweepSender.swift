@@ -26,7 +26,8 @@
     init(_ job: SweepJob, shared: SweepShared) throws(CheckError) {
       self.job = job
       self.shared = shared
-      transmitter = try SweepTransmitter(paths: job.paths.all, configuration: job.configuration)
+      transmitter = try SweepTransmitter(
+        paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
       positions.reserveCapacity(SweepTransmitter.batchSize)
       probed.reserveCapacity(SweepTransmitter.batchSize)
       do throws(SystemCallError) {
@@ -66,7 +67,7 @@
         }
         let flow = Flow(address: element.address, port: element.port, localPort: port)
         transmitter.appendProbe(
-          flow, path: path, scope: job.paths.scope(of: element),
+          flow, path: path, hardware: job.configuration.gatewayMAC, scope: job.paths.scope(of: element),
           sequence: job.cookie.sequence(source: job.paths[path].source, flow: flow), tag: position)
         probed.append(position)
       }

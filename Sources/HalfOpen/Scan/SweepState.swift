@@ -223,6 +223,8 @@ extension SweepState {
   struct Heard: Sendable {
     var match: ReplyMatcher.Match
     var interface: UInt32
+    /// Who sent us the frame.
+    var hardware: MACAddress?
     /// When it was seen, on the monotonic clock.
     var at: Instant
   }

@@ -6,11 +6,12 @@ public import HalfOpenWire
 public struct SweepConfiguration: Hashable, Sendable {
   /// How SYNs leave.
   public enum Transmit: String, Hashable, Sendable, CaseIterable {
-    /// `link` on interfaces that have hardware addresses, `ip` on all others.
+    /// `link` where ``SweepConfiguration/gatewayMAC`` says who gets the frames, else `ip`.
     case auto
     /// Raw IP sockets: the kernel routes each packet.
     case ip
-    /// Whole frames, past the kernel's routing, queues and firewall.
+    /// Whole frames, past the kernel's routing, queues and firewall. Needs ``SweepConfiguration/gatewayMAC``: next hops
+    /// are not asked for their addresses yet.
     case link
   }
 
@@ -30,8 +31,8 @@ public struct SweepConfiguration: Hashable, Sendable {
   public var transmit: Transmit
   /// The interface to send from, by name; nil for the one the route says.
   public var interface: String?
-  /// The source address for targets of its family; nil for the route's. One that is not the host's own works: the
-  /// sweep answers ARP and neighbour discovery for it and sends the RSTs.
+  /// The source address for targets of its family; nil for the route's. For one that is not the
+  /// host's own the sweep sends the RSTs; it does not answer ARP and neighbour discovery for it.
   public var source: IPAddress?
   /// Source ports to use, one for each pass; nil for a block outside `ip_local_port_range`.
   public var sourcePorts: ClosedRange<UInt16>?

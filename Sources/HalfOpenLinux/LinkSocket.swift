@@ -2,7 +2,6 @@
 
 import CLinux
 import Glibc
-package import HalfOpenWire
 import SystemPackage
 
 /// A socket that sends whole Ethernet frames through one interface, past its queue discipline. It receives nothing.
@@ -12,7 +11,6 @@ import SystemPackage
 /// net/core/dev.c). On loopback the kernel drops what comes this way as martian.
 package struct LinkSocket: ~Copyable, Sendable {
   private let descriptor: Descriptor
-  private let interfaceIndex: CInt
 
   /// Binds to the interface of this index in the calling thread's namespace, non-blocking.
   ///
@@ -28,28 +26,9 @@ package struct LinkSocket: ~Copyable, Sendable {
     // Protocol 0: the kernel hangs no receiver of ours on the interface, so no packet is slower for it.
     try owner.bind(toLink: interfaceIndex, protocol: 0)
     descriptor = owner
-    self.interfaceIndex = CInt(bitPattern: interfaceIndex)
   }
 
   package var rawValue: CInt { descriptor.rawValue }
-
-  /// Lets the interface hear a multicast group, for as long as this socket lives.
-  ///
-  /// The corresponding C call is `setsockopt(PACKET_ADD_MEMBERSHIP)`.
-  package func join(_ group: MACAddress) throws(SystemCallError) {
-    var request = packet_mreq()
-    request.mr_ifindex = interfaceIndex
-    request.mr_type = UInt16(PACKET_MR_MULTICAST)
-    request.mr_alen = 6
-    let bytes = group.bytes
-    request.mr_address = (bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], 0, 0)
-    // SAFETY: the kernel reads one packet_mreq.
-    try retrying("setsockopt(PACKET_ADD_MEMBERSHIP)") {
-      unsafe setsockopt(
-        descriptor.rawValue, SOL_PACKET, CInt(PACKET_ADD_MEMBERSHIP), &request,
-        socklen_t(MemoryLayout<packet_mreq>.size))
-    }
-  }
 
   /// Sends one frame. For many, see `TransmitBatch`.
   ///

@@ -22,13 +22,13 @@ struct CursorTrail: Sendable {
 
   init(start: Point) { safe = start }
 
-  /// Notes where the sweep is.
-  mutating func note(_ point: Point, now: Instant) {
+  /// Notes where the sweep is; asked for only when it is time for it.
+  mutating func note(_ point: @autoclosure () -> Point, now: Instant) {
     settle(now: now)
     if let last = recent.last {
-      guard last.point != point, now.nanoseconds(since: last.at) >= CursorTrail.distance else { return }
+      guard now.nanoseconds(since: last.at) >= CursorTrail.distance, point() != last.point else { return }
     }
-    recent.append((now, point))
+    recent.append((now, point()))
   }
 
   /// Lets time pass.
@@ -37,11 +37,5 @@ struct CursorTrail: Sendable {
       safe = first.point
       recent.removeFirst()
     }
-  }
-
-  /// Something at this point has not left: nothing behind it is safe.
-  mutating func rewind(to point: Point) {
-    recent.removeAll { point < $0.point }
-    safe = min(safe, point)
   }
 }

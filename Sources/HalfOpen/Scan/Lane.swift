@@ -6,16 +6,49 @@
   import HalfOpenWire
   import SystemPackage
 
-  /// One socket and the batch that leaves through it.
+  /// A template of packets that begin with their IP header.
+  protocol PacketTemplate {
+    var length: Int { get }
+    func write(into buffer: inout MutableSpan<UInt8>, at offset: Int)
+    func patch(
+      into buffer: inout MutableSpan<UInt8>, at offset: Int, destination: IPAddress, sourcePort: UInt16,
+      destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16)
+  }
+
+  extension ProbeTemplate: PacketTemplate {}
+  extension ResetTemplate: PacketTemplate {}
+
+  /// One socket and the batch that leaves through it. A slot of the batch keeps what its last packet began as, so that the
+  /// next one of the same template costs the stores of what differs.
   final class Lane {
     enum Kind: Hashable {
       case ip(IPFamily)
       case link(UInt32)
     }
 
+    /// What a packet begins as.
+    struct Start<Template: PacketTemplate> {
+      let template: Template
+      /// Tells it from all others of the sweep.
+      let number: Int
+      /// Of frames: our own address and the type. Nil where the kernel makes the frame.
+      let header: EthernetHeader?
+    }
+
+    /// Where a packet goes.
+    struct Destination {
+      var flow: Flow
+      /// The interface of an IPv6 link-local destination, 0 otherwise.
+      var scope: UInt32
+      /// Who gets the frame, on a link.
+      var hardware: MACAddress?
+    }
+
     let kind: Kind
     private let port: Port
     private var batch = TransmitBatch(capacity: SweepTransmitter.batchSize)
+    /// The number of the start that is in each slot.
+    private var written = [Int](repeating: -1, count: SweepTransmitter.batchSize)
 
     /// The socket, in a class of its own: an optional of a descriptor's owner can't be borrowed from a class.
     private final class RawPort {
@@ -63,21 +96,42 @@
 
     var isFull: Bool { batch.isFull }
 
-    /// Adds a packet that `fill` writes, given where in the slot it begins.
+    /// Adds a packet.
     @inline(__always)
-    func append(
-      to address: IPAddress, scope: UInt32, header: EthernetHeader?, hardware: MACAddress?, length: Int, tag: UInt64,
-      fill: (_ slot: inout MutableSpan<UInt8>, _ offset: Int) -> Void
+    func append<Template>(
+      _ start: Start<Template>, to destination: Destination, sequence: SequenceNumber, tag: UInt64
     ) {
-      guard var header else {
-        return batch.append(to: address, scope: scope, length: length, tag: tag) { fill(&$0, 0) }
+      let slot = batch.count
+      let isNew = written[slot] != start.number
+      written[slot] = start.number
+      guard let header = start.header else {
+        batch.append(to: destination.flow.address, scope: destination.scope, length: start.template.length, tag: tag) {
+          if isNew { start.template.write(into: &$0, at: 0) }
+          Lane.patch(start.template, &$0, at: 0, destination.flow, sequence, identification: 0)
+        }
+        return
       }
-      if let hardware { header.destination = hardware }
-      let offset = header.length
-      batch.append(length: offset + length, tag: tag) { slot in
-        header.emit(into: &slot)
-        fill(&slot, offset)
+      let offset = EthernetHeader.untaggedLength
+      batch.append(length: offset + start.template.length, tag: tag) {
+        if isNew {
+          header.emit(into: &$0)
+          start.template.write(into: &$0, at: offset)
+        }
+        if let hardware = destination.hardware { EthernetHeader.patch(destination: hardware, into: &$0) }
+        // The kernel fills in no identification on this way (RFC 6864: it may be anything where nothing is cut).
+        let identification = UInt16(truncatingIfNeeded: sequence.rawValue >> 16)
+        Lane.patch(start.template, &$0, at: offset, destination.flow, sequence, identification: identification)
       }
+    }
+
+    @inline(__always)
+    private static func patch<Template: PacketTemplate>(
+      _ template: Template, _ slot: inout MutableSpan<UInt8>, at offset: Int, _ flow: Flow, _ sequence: SequenceNumber,
+      identification: UInt16
+    ) {
+      template.patch(
+        into: &slot, at: offset, destination: flow.address, sourcePort: flow.localPort, destinationPort: flow.port,
+        sequence: sequence, identification: identification)
     }
 
     func flush(onFailure: (_ tag: UInt64, _ errno: Errno) -> Void) {

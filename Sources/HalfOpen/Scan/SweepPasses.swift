@@ -10,6 +10,8 @@ import HalfOpenLinux
 struct SweepPasses: Sendable {
   /// A silent target is not probed again before so many nanoseconds.
   static var spacing: Int64 { 1_000_000_000 }
+  /// Who waits for next hops looks again after so long, unless he hears of them.
+  private static var parkedWait: Int64 { 20_000_000 }
 
   enum Step: Equatable, Sendable {
     /// Positions were given: probe them.
@@ -29,8 +31,10 @@ struct SweepPasses: Sendable {
   private var lastSent: Instant
   /// When the pass before this one ended.
   private var earlierPassEnd = Instant(nanoseconds: 0)
-  /// Positions of this pass that did not leave: given once more before any others. As many as a batch has.
+  /// Positions of this pass that did not leave: given once more before any others.
   private var again: [UInt64] = []
+  /// Positions of this pass that wait for their next hop's hardware address.
+  private var parked: Set<UInt64> = []
   /// What was given last was given once more.
   private(set) var isRepeating = false
   /// Sending was ended before every target had had its probes.
@@ -77,8 +81,20 @@ struct SweepPasses: Sendable {
     if case .sending = phase { again.append(contentsOf: positions) }
   }
 
-  /// Positions below it have left in this pass.
-  var settled: UInt64 { again.min().map { min($0, cursor) } ?? cursor }
+  /// These positions leave later, when their next hop is known: the pass waits for them.
+  mutating func park(_ positions: [UInt64]) {
+    if case .sending = phase { parked.formUnion(positions) }
+  }
+
+  /// These are waited for no longer.
+  /// - Parameter isReachable: their next hop is known, so that they are given again.
+  mutating func unpark(_ positions: [UInt64], isReachable: Bool) {
+    guard case .sending = phase else { return }
+    for position in positions where parked.remove(position) != nil && isReachable { again.append(position) }
+  }
+
+  /// Positions below it have left in this pass. Costs a look at all that wait.
+  var settled: UInt64 { min(cursor, again.min() ?? cursor, parked.min() ?? cursor) }
 
   /// Silent positions below it have had all their probes.
   func settledEnd(of window: Range<UInt64>) -> UInt64 {
@@ -128,6 +144,7 @@ struct SweepPasses: Sendable {
       cursor = position + 1
       count += 1
     }
+    if count == 0, !parked.isEmpty { return .wait(until: now.advanced(byNanoseconds: SweepPasses.parkedWait)) }
     return count > 0 ? .probe : .ended
   }
 

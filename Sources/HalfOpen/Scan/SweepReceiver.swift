@@ -152,7 +152,8 @@
         let element = TargetSet.Element(address: one.flow.address, port: one.flow.port, zone: one.zone)
         guard let path = job.paths.path(to: element) else { continue }
         transmitter.appendReset(
-          one.flow, path: path, hardware: one.hardware, scope: job.paths.scope(of: element), sequence: one.sequence)
+          Lane.Destination(flow: one.flow, scope: job.paths.scope(of: element), hardware: one.hardware), path: path,
+          sequence: one.sequence)
       }
       let count = UInt64(due.count)
       due.removeAll(keepingCapacity: true)

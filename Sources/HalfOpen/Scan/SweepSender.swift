@@ -12,15 +12,18 @@
     private static let longestOutage: Int64 = 30_000_000_000
     /// Silent targets named before the lock is given back.
     private static let silentPerTurn = 1024
+    private static let bell: UInt64 = 1
 
     private let job: SweepJob
     private let shared: SweepShared
     private let transmitter: SweepTransmitter
+    private let nextHops: NextHops
     private let epoll: Epoll
     private var positions: [UInt64] = []
-    private var probed: [UInt64] = []
-    private var unroutable: [UInt64] = []
+    private var ready: [UInt64] = []
+    private var unreachable: [UInt64] = []
     private var outageSince: Instant?
+    private var answers = AnswerWatch()
     private var toldErrors: Set<Errno> = []
 
     init(_ job: SweepJob, shared: SweepShared) throws(CheckError) {
@@ -28,11 +31,12 @@
       self.shared = shared
       transmitter = try SweepTransmitter(
         paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
+      nextHops = try NextHops(job, now: .now)
       positions.reserveCapacity(SweepTransmitter.batchSize)
-      probed.reserveCapacity(SweepTransmitter.batchSize)
       do throws(SystemCallError) {
-        epoll = try Epoll(capacity: 1)
-        try epoll.add(shared.senderDescriptor, events: .input, tag: 0)
+        epoll = try Epoll(capacity: 16)
+        try epoll.add(shared.senderDescriptor, events: .input, tag: SweepSender.bell)
+        for descriptor in nextHops.descriptors { try epoll.add(descriptor, events: .input, tag: 0) }
       } catch {
         throw CheckError(error, subject: "starting the sweep")
       }
@@ -42,12 +46,13 @@
       shared.withLock { $0.begin(now: .now) }
       while true {
         let now = Instant.now
+        attendNextHops(now: now)
         positions.removeAll(keepingCapacity: true)
         let turn = shared.withLock {
           $0.nextTurn(upTo: SweepTransmitter.batchSize, now: now, into: &positions)
         }
         switch turn {
-        case .probe(let pass): probe(pass: pass)
+        case .probe(let pass): probe(pass: pass, now: now)
         case .wait(let until): sleep(until: until)
         case .report: reportSilent(now: now)
         case .ended: return
@@ -55,29 +60,83 @@
       }
     }
 
-    private func probe(pass: Int) {
-      probed.removeAll(keepingCapacity: true)
-      unroutable.removeAll(keepingCapacity: true)
+    private func probe(pass: Int, now: Instant) {
+      var batch = SweepState.SentBatch(pass: pass, start: now)
       let port = job.port(of: pass)
-      for position in positions {
-        let element = job.targets[job.order.target(at: position)]
-        guard let path = job.paths.path(to: element) else {
-          unroutable.append(position)
-          continue
-        }
-        let flow = Flow(address: element.address, port: element.port, localPort: port)
-        transmitter.appendProbe(
-          flow, path: path, hardware: job.configuration.gatewayMAC, scope: job.paths.scope(of: element),
-          sequence: job.cookie.sequence(source: job.paths[path].source, flow: flow), tag: position)
-        probed.append(position)
-      }
-      let start = Instant.now
+      for position in positions { append(position, port: port, to: &batch, now: now) }
       transmitter.flush()
-      var batch = SweepState.SentBatch(pass: pass, positions: probed, unroutable: unroutable, start: start, end: .now)
+      batch.end = .now
       sort(transmitter.takeFailures(), into: &batch)
-      shared.withLock { $0.noteSent(batch) }
+      nameUnreachable()
+      let received = shared.withLock { [batch] state in
+        state.noteSent(batch)
+        return state.progress.received
+      }
+      if answers.stayAway(received: received, sent: batch.positions.count, now: batch.end) {
+        nextHops.doubt(now: batch.end)
+      }
       noteOutage(batch.isOutage, now: batch.end)
+      if !batch.held.isEmpty { sleep(until: batch.end.advanced(byNanoseconds: 10_000_000)) }
     }
+
+    private func append(_ position: UInt64, port: UInt16, to batch: inout SweepState.SentBatch, now: Instant) {
+      let element = job.targets[job.order.target(at: position)]
+      guard let path = job.paths.path(to: element) else { return batch.unroutable.append(position) }
+      let flow = Flow(address: element.address, port: element.port, localPort: port)
+      var destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element))
+      if job.transmit.ways[path] == .link {
+        switch nextHops.lookup(element.address, path: path, position: position, now: now) {
+        case .mac(let mac): destination.hardware = mac
+        case .parked: return batch.parked.append(position)
+        case .full: return batch.held.append(position)
+        case .unreachable: return unreachable.append(position)
+        case .lost:
+          batch.returned.append(position)
+          batch.isOutage = true
+          return
+        }
+      }
+      transmitter.appendProbe(
+        destination, path: path, sequence: job.cookie.sequence(source: job.paths[path].source, flow: flow),
+        tag: position)
+      batch.positions.append(position)
+    }
+
+    // MARK: Next hops
+
+    private func attendNextHops(now: Instant) {
+      nextHops.attend(now: now)
+      ready.removeAll(keepingCapacity: true)
+      nextHops.takeReady(upTo: SweepSender.silentPerTurn, into: &ready)
+      nextHops.takeUnreachable(upTo: SweepSender.silentPerTurn, into: &unreachable)
+      guard !ready.isEmpty || !unreachable.isEmpty else { return }
+      // A gateway that has answered before is missed, not dead: what waited for it is given again, and waits on.
+      unreachable.removeAll { position in
+        let isLost = path(at: position).map { nextHops.isLost($0) } ?? false
+        if isLost { ready.append(position) }
+        return isLost
+      }
+      nameUnreachable()
+    }
+
+    private func nameUnreachable() {
+      guard !ready.isEmpty || !unreachable.isEmpty else { return }
+      let time = realtimeNanoseconds()
+      shared.withLock { [ready, unreachable] state in
+        state.noteNextHops(ready: ready, unreachable: unreachable) {
+          unanswered($0, time: time, state: .unreachable, reason: .hostUnreach, flags: [])
+        }
+      }
+      ready.removeAll(keepingCapacity: true)
+      unreachable.removeAll(keepingCapacity: true)
+      shared.wakeReader()
+    }
+
+    private func path(at position: UInt64) -> Int? {
+      job.paths.path(to: job.targets[job.order.target(at: position)])
+    }
+
+    // MARK: Faults
 
     /// What did not leave for want of room or link is sent again; what the kernel refuses otherwise it refuses for good.
     private func sort(_ failures: [SweepTransmitter.Failure], into batch: inout SweepState.SentBatch) {
@@ -98,16 +157,20 @@
 
     private func noteOutage(_ isOutage: Bool, now: Instant) {
       guard isOutage else { outageSince = nil; return }
+      nextHops.doubt(now: now)
       if let since = outageSince {
         if now.nanoseconds(since: since) > SweepSender.longestOutage {
           shared.fail(
             CheckError(
-              .linkDown, subject: "the link has been down for \(SweepSender.longestOutage / 1_000_000_000) s",
+              .linkDown,
+              subject:
+                "nothing could be sent for \(SweepSender.longestOutage / 1_000_000_000) s: the link is down, or its "
+                + "route or gateway is gone",
               advice: "bring it up and resume the sweep"))
         }
       } else {
         outageSince = now
-        shared.notice("nothing can be sent: the link is down or its route is gone; waiting for it")
+        shared.notice("nothing can be sent: the link is down, or its route or gateway is gone; waiting for it")
       }
       sleep(until: now.advanced(byNanoseconds: 200_000_000))
     }
@@ -123,18 +186,48 @@
     }
 
     private func silence(at position: UInt64, time: Int64, dropped: Bool) -> SweepResult {
+      unanswered(
+        position, time: time, state: .noAnswer, reason: .noResponse, flags: dropped ? .captureDropped : [])
+    }
+
+    /// A verdict that no packet gave.
+    private func unanswered(
+      _ position: UInt64, time: Int64, state: CheckResult.State, reason: Reason, flags: CheckResult.Flags
+    ) -> SweepResult {
       let element = job.targets[job.order.target(at: position)]
       return SweepResult(
         time: time, port: element.port, zone: element.zone > 0 ? job.targets.zones[element.zone - 1] : nil,
         verdict: CheckResult(
-          address: element.address, state: .noAnswer, reason: .noResponse, transmissions: job.configuration.retries + 1,
-          handshake: .none, backend: .packet, flags: dropped ? .captureDropped : []))
+          address: element.address, state: state, reason: reason,
+          transmissions: state == .noAnswer ? job.configuration.retries + 1 : 0, handshake: .none, backend: .packet,
+          flags: flags))
     }
 
+    /// Waits, unless the bell or a link says something.
     private func sleep(until: Instant) {
-      let timeout = until.nanoseconds(since: .now)
-      guard timeout > 0 else { return }
-      if let count = try? epoll.wait(timeout: min(timeout, 100_000_000)), count > 0 { shared.clearSenderBell() }
+      let timeout = min(until, nextHops.deadline).nanoseconds(since: .now)
+      guard timeout > 0, let count = try? epoll.wait(timeout: min(timeout, 100_000_000)) else { return }
+      for index in 0..<count {
+        if epoll.event(index).tag == SweepSender.bell { shared.clearSenderBell() } else { nextHops.wake() }
+      }
+    }
+  }
+
+  /// Sees that answers came and come no more, which the other end of a link may be the reason for.
+  private struct AnswerWatch {
+    private static let interval: Int64 = 1_000_000_000
+    private var last = (received: UInt64(0), at: Instant(nanoseconds: 0))
+    private var sent = 0
+
+    /// Once a second at most.
+    mutating func stayAway(received: UInt64, sent: Int, now: Instant) -> Bool {
+      self.sent += sent
+      guard now.nanoseconds(since: last.at) >= AnswerWatch.interval else { return false }
+      defer {
+        last = (received, now)
+        self.sent = 0
+      }
+      return self.sent > 0 && received == last.received && received > 0
     }
   }
 

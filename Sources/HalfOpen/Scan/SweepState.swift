@@ -94,11 +94,15 @@ extension SweepState {
   struct SentBatch: Sendable {
     var pass: Int
     /// The positions that probes were sent to, as they were given.
-    var positions: [UInt64]
+    var positions: [UInt64] = []
     /// Positions that no way leads to.
     var unroutable: [UInt64] = []
+    /// Those that leave later, when their next hop is known.
+    var parked: [UInt64] = []
+    /// Those that there was no room to wait for; they are given again.
+    var held: [UInt64] = []
     var start: Instant
-    var end: Instant
+    var end = Instant(nanoseconds: 0)
     /// Those that did not leave for want of room or link, and are sent again, in their order.
     var returned: [UInt64] = []
     /// How many the kernel refused for good.
@@ -121,7 +125,7 @@ extension SweepState {
     progress.elapsed += spent
     if isSending { progress.sendingTime += spent }
     isSending = false
-    trail.note(.init(pass: passes.pass, cursor: passes.settled), now: now)
+    trail.note(CursorTrail.Point(pass: passes.pass, cursor: passes.settled), now: now)
     guard !isStopped else { return .ended }
     if now >= deadline { passes.endSending() }
     progress.rateAsked = rate.asked
@@ -164,6 +168,8 @@ extension SweepState {
     progress.sent += left
     progress.sendFailures += UInt64(batch.refused)
     if batch.pass == 0 { progress.probed += left }
+    passes.park(batch.parked)
+    passes.giveAgain(batch.held)
     guard let first = batch.positions.first, let last = batch.positions.last else { return }
     if passes.isRepeating {
       for position in batch.positions { log.appendStray(pass: batch.pass, position: position, at: batch.end) }
@@ -174,6 +180,17 @@ extension SweepState {
     guard !batch.returned.isEmpty else { return }
     passes.giveAgain(batch.returned)
     if !batch.isOutage { _ = rate.lost(reached: progress.rate, now: batch.end) }
+  }
+
+  /// What became of positions that waited for their next hop: `ready` are given again, `unreachable` have their verdict.
+  mutating func noteNextHops(ready: [UInt64], unreachable: [UInt64], by name: (UInt64) -> SweepResult) {
+    passes.unpark(ready, isReachable: true)
+    passes.unpark(unreachable, isReachable: false)
+    for position in unreachable where found < maximumResults && answered.note(position) == .first {
+      progress.unreachable += 1
+      if allStates { results.append(name(position)) }
+    }
+    if found >= maximumResults { isStopped = true }
   }
 
   /// Names some of the silent, `limit` at most, or only counts them where nobody wants their names. False where the

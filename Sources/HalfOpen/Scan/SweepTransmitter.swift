@@ -20,22 +20,20 @@
     private static let noTag = UInt64.max
 
     /// What a path's packets begin as.
-    private struct Templates {
-      let syn: ProbeTemplate
-      let reset: ResetTemplate
+    private struct Starts {
+      let syn: Lane.Start<ProbeTemplate>
+      let reset: Lane.Start<ResetTemplate>
       /// The place in `lanes`.
       let lane: Int
-      /// Of frames: our own address and the type. Nil where the kernel makes the frame.
-      let header: EthernetHeader?
     }
 
-    private let templates: [Templates]
+    private let starts: [Starts]
     private var lanes: [Lane] = []
     private(set) var failures: [Failure] = []
 
     init(paths: [RouteMap.Path], choice: TransmitChoice, configuration: SweepConfiguration) throws(CheckError) {
       var places: [Lane.Kind: Int] = [:]
-      var templates: [Templates] = []
+      var starts: [Starts] = []
       for (path, way) in zip(paths, choice.ways) {
         let kind: Lane.Kind = way == .link ? .link(path.interface) : .ip(path.source.family)
         if places[kind] == nil {
@@ -43,49 +41,34 @@
           lanes.append(try Lane(kind, configuration, interfaceName: path.interfaceName))
         }
         let type: EtherType = path.source.family == .v4 ? .ipv4 : .ipv6
-        templates.append(
-          Templates(
-            syn: ProbeTemplate(source: path.source, ttl: configuration.ttl, layout: configuration.tcpOptions),
-            reset: ResetTemplate(source: path.source, ttl: configuration.ttl), lane: places[kind] ?? 0,
-            header: way == .link
-              ? path.hardwareAddress.map { EthernetHeader(destination: $0, source: $0, type: type) } : nil))
+        let header =
+          way == .link ? path.hardwareAddress.map { EthernetHeader(destination: $0, source: $0, type: type) } : nil
+        let number = starts.count * 2
+        starts.append(
+          Starts(
+            syn: Lane.Start(
+              template: ProbeTemplate(source: path.source, ttl: configuration.ttl, layout: configuration.tcpOptions),
+              number: number, header: header),
+            reset: Lane.Start(
+              template: ResetTemplate(source: path.source, ttl: configuration.ttl), number: number + 1, header: header),
+            lane: places[kind] ?? 0))
       }
-      self.templates = templates
+      self.starts = starts
     }
 
     /// Adds a SYN.
-    /// - Parameters:
-    ///   - hardware: who gets the frame, on a link.
-    ///   - tag: comes back if it does not leave.
-    func appendProbe(
-      _ flow: Flow, path: Int, hardware: MACAddress?, scope: UInt32, sequence: SequenceNumber, tag: UInt64
-    ) {
-      let lane = lanes[templates[path].lane]
+    /// - Parameter tag: comes back if it does not leave.
+    func appendProbe(_ destination: Lane.Destination, path: Int, sequence: SequenceNumber, tag: UInt64) {
+      let lane = lanes[starts[path].lane]
       if lane.isFull { flush() }
-      lane.append(
-        to: flow.address, scope: scope, header: templates[path].header, hardware: hardware,
-        length: templates[path].syn.length, tag: tag
-      ) { slot, offset in
-        templates[path].syn.write(into: &slot, at: offset)
-        templates[path].syn.patch(
-          into: &slot, at: offset, destination: flow.address, sourcePort: flow.localPort, destinationPort: flow.port,
-          sequence: sequence)
-      }
+      lane.append(starts[path].syn, to: destination, sequence: sequence, tag: tag)
     }
 
     /// Adds a RST.
-    func appendReset(_ flow: Flow, path: Int, hardware: MACAddress?, scope: UInt32, sequence: SequenceNumber) {
-      let lane = lanes[templates[path].lane]
+    func appendReset(_ destination: Lane.Destination, path: Int, sequence: SequenceNumber) {
+      let lane = lanes[starts[path].lane]
       if lane.isFull { flush() }
-      lane.append(
-        to: flow.address, scope: scope, header: templates[path].header, hardware: hardware,
-        length: templates[path].reset.length, tag: SweepTransmitter.noTag
-      ) { slot, offset in
-        templates[path].reset.write(into: &slot, at: offset)
-        templates[path].reset.patch(
-          into: &slot, at: offset, destination: flow.address, sourcePort: flow.localPort, destinationPort: flow.port,
-          sequence: sequence)
-      }
+      lane.append(starts[path].reset, to: destination, sequence: sequence, tag: SweepTransmitter.noTag)
     }
 
     /// Sends what has gathered; what did not leave is in `failures`.

@@ -38,21 +38,17 @@ struct TransmitChoice: Sendable {
       guard let obstacle else { return (.link, "it was asked for") }
       throw CheckError(
         .unsupported, subject: "--transmit link on \(path.interfaceName): \(obstacle)",
-        advice: "use --transmit ip, or give --gateway-mac for targets behind a gateway")
+        advice: "use --transmit ip or auto")
     case .auto:
       if let obstacle { return (.ip, obstacle) }
       if configuration.mark != nil { return (.ip, "a firewall mark acts on what the kernel routes") }
-      return (.link, "--gateway-mac says where frames go")
+      return (.link, "whole frames, past the kernel's routing, queues and filters")
     }
   }
 
-  /// Next hops are not asked for their hardware addresses yet, so that frames need a gateway's by hand.
   private static func obstacle(_ path: RouteMap.Path, _ configuration: SweepConfiguration) -> String? {
     if path.isLoopback || path.reach.nextHop == .nobody { return "nothing leaves through a link" }
     if path.hardwareAddress == nil { return "its packets have no hardware addresses" }
-    guard case .gateway = path.reach.nextHop, configuration.gatewayMAC != nil else {
-      return "the hardware address of the next hop is not known"
-    }
     return nil
   }
 }

@@ -6,12 +6,13 @@ public import HalfOpenWire
 public struct SweepConfiguration: Hashable, Sendable {
   /// How SYNs leave.
   public enum Transmit: String, Hashable, Sendable, CaseIterable {
-    /// `link` where ``SweepConfiguration/gatewayMAC`` says who gets the frames, else `ip`.
+    /// `link` where packets leave in Ethernet frames and no firewall mark is asked for, else `ip`; for each interface by
+    /// itself.
     case auto
     /// Raw IP sockets: the kernel routes each packet.
     case ip
-    /// Whole frames, past the kernel's routing, queues and firewall. Needs ``SweepConfiguration/gatewayMAC``: next hops
-    /// are not asked for their addresses yet.
+    /// Whole frames, past the kernel's routing, queues and firewall. Next hops are asked for by ARP and neighbour
+    /// discovery.
     case link
   }
 
@@ -32,11 +33,11 @@ public struct SweepConfiguration: Hashable, Sendable {
   /// The interface to send from, by name; nil for the one the route says.
   public var interface: String?
   /// The source address for targets of its family; nil for the route's. For one that is not the
-  /// host's own the sweep sends the RSTs; it does not answer ARP and neighbour discovery for it.
+  /// host's own the sweep sends the RSTs, and answers ARP and neighbour discovery for it while it runs.
   public var source: IPAddress?
   /// Source ports to use, one for each pass; nil for a block outside `ip_local_port_range`.
   public var sourcePorts: ClosedRange<UInt16>?
-  /// Where frames for a gateway go, instead of what the gateway answers. `link` only.
+  /// Where frames for gateways go, which are not asked then. `link` only.
   public var gatewayMAC: MACAddress?
   /// The firewall mark of what is sent (SO_MARK).
   public var mark: UInt32?

@@ -25,6 +25,7 @@ package struct SweepCheckpointContents: Sendable {
     case .success(let size): introductionSize = Int(size)
     case .failure(let fault): return .failure(fault)
     }
+    guard size >= UInt64(introductionSize) else { return .failure(.truncated(needed: UInt64(introductionSize))) }
     let bytes = try read(0, introductionSize)
     let introduction: SweepCheckpointIntroduction
     switch Result(catching: { () throws(SweepCheckpointFormat.Fault) in try SweepCheckpointFormat.introduction(bytes) })

@@ -31,18 +31,21 @@ package final class SweepCheckpointFile: Sendable {
 
   /// Makes the file, with a first checkpoint in it, in the place of any that is there. Blocks.
   ///
-  /// - Throws: `CheckError` if it can't be written.
+  /// - Throws: `CheckError` if it can't be written, or if the one that is there is in use.
   package static func create(
-    _ path: String, arguments: [String], folder: String, first: SweepCheckpoint
+    _ path: String, _ introduction: SweepCheckpointIntroduction, first: SweepCheckpoint
   ) throws(CheckError) -> SweepCheckpointFile {
-    let introduction = SweepCheckpointIntroduction(arguments: arguments, folder: folder, window: first.window)
+    var introduction = introduction
+    introduction.makeRoom(for: first.window)
     let bytes = SweepCheckpointFormat.encode(introduction)
     let journal = SweepCheckpointJournal(introductionSize: bytes.count, bitsSize: introduction.bitsSize)
     do throws(SystemCallError) {
+      if isRegularFile(path) { try refuseForeign(path) }
       // Under another name until it is whole.
       let unfinished = "\(path).new"
-      let descriptor = try openScratch(unfinished)
+      let descriptor = try openScratch(unfinished, keeping: true)
       try lock(descriptor)
+      try setSize(of: descriptor, to: 0)
       try setSize(of: descriptor, to: Int64(journal.fileSize))
       try write(bytes, at: 0, to: descriptor)
       let file = try SweepCheckpointFile(descriptor, path: path, introduction: introduction, journal: journal)
@@ -51,6 +54,16 @@ package final class SweepCheckpointFile: Sendable {
       return file
     } catch {
       throw unwritable(path, error)
+    }
+  }
+
+  /// Nobody's checkpoint is taken away while it is in use, nor a file that is something else.
+  private static func refuseForeign(_ path: String) throws(SystemCallError) {
+    let descriptor = try openForUpdate(path)
+    try lock(descriptor)
+    let start = try HalfOpenLinux.read(Int(SweepCheckpointFormat.pageSize), at: 0, from: descriptor)
+    guard start.isEmpty || SweepCheckpointFormat.isCheckpoint(start) else {
+      throw SystemCallError(call: "open", errno: .fileExists)
     }
   }
 
@@ -130,17 +143,22 @@ package final class SweepCheckpointFile: Sendable {
   private static func unwritable(_ path: String, _ error: SystemCallError) -> CheckError {
     CheckError(
       .system, subject: "can't write the checkpoint '\(path)'",
-      advice: "make room, or choose another place with --checkpoint", errno: error.errno, call: "\(error.call)")
+      advice: error.errno == .wouldBlock
+        ? inUse
+        : error.errno == .fileExists
+          ? "it is something else; choose another place with --checkpoint"
+          : "make room, choose another place with --checkpoint, or go without by --no-checkpoint",
+      errno: error.errno, call: "\(error.call)")
   }
 
   private static func unreadable(_ path: String, _ error: SystemCallError) -> CheckError {
-    let isInUse = error.errno == .wouldBlock
-    return CheckError(
+    CheckError(
       .system, subject: "can't resume from '\(path)'",
-      advice: isInUse
-        ? "another halfopen has it; end that one first" : "check that it is the checkpoint of an interrupted sweep",
+      advice: error.errno == .wouldBlock ? inUse : "check that it is the checkpoint of an interrupted sweep",
       errno: error.errno, call: "\(error.call)")
   }
+
+  private static var inUse: String { "another halfopen has it; end that one first" }
 }
 
 extension SweepCheckpointFormat.Fault {

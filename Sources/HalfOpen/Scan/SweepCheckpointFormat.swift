@@ -8,12 +8,30 @@ package struct SweepCheckpointIntroduction: Hashable, Sendable {
   package var arguments: [String]
   /// The folder that relative paths in them start from.
   package var folder: String
+  /// The targets themselves, as `TargetSet` has them in words: what they were read from may be gone.
+  package var targets: [UInt64]
+  /// Addresses and the names that they were given by, in turn.
+  package var names: [String]
+  /// What is to be told of targets that could not be found.
+  package var faults: [String]
   /// Bytes that each copy has for answered bits: those of the first window, which no later one exceeds.
   package var bitsSize: UInt64
 
-  package init(arguments: [String], folder: String, window: Range<UInt64>) {
+  package init(
+    arguments: [String], folder: String, targets: [UInt64] = [], names: [String] = [], faults: [String] = [],
+    window: Range<UInt64> = 0..<0
+  ) {
     self.arguments = arguments
     self.folder = folder
+    self.targets = targets
+    self.names = names
+    self.faults = faults
+    bitsSize = 0
+    makeRoom(for: window)
+  }
+
+  /// - Parameter window: the first; no later one is larger.
+  package mutating func makeRoom(for window: Range<UInt64>) {
     let words = (window.upperBound - window.lowerBound + 63) / 64
     let page = SweepCheckpointFormat.pageSize
     bitsSize = (words * 8 + page - 1) / page * page
@@ -22,7 +40,8 @@ package struct SweepCheckpointIntroduction: Hashable, Sendable {
 
 /// The bytes of a checkpoint file, all numbers little-endian:
 ///
-///     introduction   magic, version, length, bits size, folder, arguments, checksum; to the next whole page
+///     introduction   magic, version, length, bits size, folder, arguments, names, faults, targets, checksum; to the
+///                    next whole page
 ///     copy 0         header: magic, generation, the checkpoint's numbers, checksum; to the next page
 ///                    answered bits
 ///     copy 1         the same
@@ -34,8 +53,8 @@ package enum SweepCheckpointFormat {
   private static let magic = Array("halfopen sweep \n".utf8)
   private static let version: UInt64 = 1
   private static let headerMagic: UInt64 = 0x7265_6461_6568_6f68
-  /// More arguments than a command can be given (ARG_MAX).
-  private static let maximumIntroduction: UInt64 = 1 << 26
+  /// More targets than fit into memory.
+  private static let maximumIntroduction: UInt64 = 1 << 40
 
   /// Why bytes are no checkpoint.
   package enum Fault: Error, Hashable, Sendable {
@@ -50,11 +69,16 @@ package enum SweepCheckpointFormat {
 
   package static func encode(_ introduction: SweepCheckpointIntroduction) -> [UInt8] {
     var body: [UInt8] = []
-    append([introduction.bitsSize, UInt64(introduction.arguments.count)], to: &body)
-    for text in [introduction.folder] + introduction.arguments {
-      append([UInt64(text.utf8.count)], to: &body)
-      body += text.utf8
+    append([introduction.bitsSize], to: &body)
+    for texts in [[introduction.folder], introduction.arguments, introduction.names, introduction.faults] {
+      append([UInt64(texts.count)], to: &body)
+      for text in texts {
+        append([UInt64(text.utf8.count)], to: &body)
+        body += text.utf8
+      }
     }
+    append([UInt64(introduction.targets.count)], to: &body)
+    append(introduction.targets, to: &body)
     var bytes = magic
     append([version, UInt64(magic.count + 16 + body.count + 8)], to: &bytes)
     bytes += body
@@ -66,6 +90,9 @@ package enum SweepCheckpointFormat {
   package static func copyOffset(introductionSize: Int) -> UInt64 {
     (UInt64(introductionSize) + pageSize - 1) / pageSize * pageSize
   }
+
+  /// Whether a file begins as a checkpoint of any version does.
+  package static func isCheckpoint(_ start: [UInt8]) -> Bool { start.starts(with: magic) }
 
   /// How many bytes the introduction has.
   ///
@@ -88,24 +115,45 @@ package enum SweepCheckpointFormat {
     guard UInt64(bytes.count) >= size else { throw .truncated(needed: size) }
     let end = Int(size) - 8
     guard word(bytes, at: end) == checksum(Array(bytes[..<end])) else { throw .damaged }
-    var offset = magic.count + 16
-    let bitsSize = word(bytes, at: offset)
-    let count = word(bytes, at: offset + 8)
-    offset += 16
-    var texts: [String] = []
-    while texts.count <= count {
-      guard offset + 8 <= end else { throw .damaged }
-      let length = word(bytes, at: offset)
-      offset += 8
-      guard length <= UInt64(end - offset) else { throw .damaged }
-      texts.append(String(decoding: bytes[offset..<offset + Int(length)], as: UTF8.self))
-      offset += Int(length)
-    }
-    guard bitsSize % pageSize == 0, bitsSize <= 1 << 40 else { throw .damaged }
+    var reader = Reader(bytes: bytes[(magic.count + 16)..<end])
+    let bitsSize = try reader.word()
+    guard bitsSize % pageSize == 0, bitsSize <= 1 << 40, let folder = try reader.texts().first else { throw .damaged }
     var introduction = SweepCheckpointIntroduction(
-      arguments: Array(texts.dropFirst()), folder: texts[0], window: 0..<0)
+      arguments: try reader.texts(), folder: folder)
+    introduction.names = try reader.texts()
+    introduction.faults = try reader.texts()
+    introduction.targets = try reader.words()
     introduction.bitsSize = bitsSize
+    guard reader.bytes.isEmpty else { throw .damaged }
     return introduction
+  }
+
+  private struct Reader {
+    var bytes: ArraySlice<UInt8>
+
+    mutating func word() throws(Fault) -> UInt64 {
+      guard bytes.count >= 8 else { throw .damaged }
+      defer { bytes = bytes.dropFirst(8) }
+      return bytes.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    mutating func texts() throws(Fault) -> [String] {
+      let count = try word()
+      var texts: [String] = []
+      while texts.count < count {
+        let length = try word()
+        guard length <= UInt64(bytes.count) else { throw .damaged }
+        texts.append(String(decoding: bytes.prefix(Int(length)), as: UTF8.self))
+        bytes = bytes.dropFirst(Int(length))
+      }
+      return texts
+    }
+
+    mutating func words() throws(Fault) -> [UInt64] {
+      let count = try word()
+      guard count <= UInt64(bytes.count) / 8 else { throw .damaged }
+      return try (0..<count).map { _ throws(Fault) in try word() }
+    }
   }
 
   // MARK: header

@@ -25,11 +25,11 @@ package struct TargetSet: Sendable {
   package let count: UInt64
   /// The interfaces that scoped targets name.
   package let zones: [String]
-  private let sets: [PortSet]
+  let sets: [PortSet]
   private let shelf: PortShelf
-  private let v4: Segments<UInt32>
+  let v4: Segments<UInt32>
   /// Without zone, then one for each zone.
-  private let v6: [Segments<UInt128>]
+  let v6: [Segments<UInt128>]
   /// The number of the first target of each of `v6`.
   private let bases: [UInt64]
 

@@ -69,7 +69,8 @@ package struct Capabilities: Hashable, Sendable {
     return result == 0 ? UInt64(sets[1].effective) << 32 | UInt64(sets[0].effective) : 0
   }
 
-  private static func shellQuoted(_ path: String) -> String {
+  /// A word as a shell reads it.
+  package static func shellQuoted(_ path: String) -> String {
     let plain = path.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -39,6 +39,15 @@ package func isRegularFile(_ path: String) -> Bool {
   return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
 }
 
+/// Whether a path leads to a regular file, or to nothing, so that it can become one.
+///
+/// The corresponding C function is `stat`.
+package func canBeRegularFile(_ path: String) -> Bool {
+  var status = stat()
+  // SAFETY: the path is a C string for the time of the call, which writes one struct.
+  return unsafe stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG
+}
+
 /// Opens a file for reading and writing that nobody else has: an earlier one of that name is emptied.
 ///
 /// The corresponding C function is `open`.
@@ -164,6 +173,14 @@ package func removeFile(_ path: String) throws(SystemCallError) {
   } catch {
     guard error.errno == .noSuchFileOrDirectory else { throw error }
   }
+}
+
+/// Has relative paths start from another folder, in the whole process.
+///
+/// The corresponding C function is `chdir`.
+package func changeFolder(to path: String) throws(SystemCallError) {
+  // SAFETY: the path is a C string for the time of the call.
+  try retrying("chdir") { unsafe chdir(path) }
 }
 
 /// The folder that relative paths start from.

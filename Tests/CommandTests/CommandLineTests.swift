@@ -21,14 +21,7 @@ import Testing
   private var open: String { "127.0.0.1:\(listener.port)" }
 
   private func halfopen(_ arguments: String..., prefix: [String] = [], input: String = "") throws -> CommandOutput {
-    try network.capture(prefix + [Self.binary] + arguments, input: input)
-  }
-
-  /// Beside the test bundle.
-  private static var binary: String {
-    let own = CommandLine.arguments[0]
-    let folder = own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-    return unsafe access("\(folder)/halfopen", X_OK) == 0 ? "\(folder)/halfopen" : ".build/debug/halfopen"
+    try network.capture(prefix + [Sample.binary] + arguments, input: input)
   }
 
   private static let withoutRights = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]
@@ -48,10 +41,10 @@ import Testing
   /// The number of a closed descriptor must not go to a socket, which would take the output for its own.
   @Test func closedStandardDescriptorsAreNobodyElses() throws {
     let script = #""$0" check "$1" --backend connect >&-"#
-    let output = try network.capture(["sh", "-c", script, Self.binary, open])
+    let output = try network.capture(["sh", "-c", script, Sample.binary, open])
     #expect(output.exitCode == 74)
     #expect(output.errors.contains("Bad file descriptor"), "\(output.errors)")
-    let input = try network.capture(["sh", "-c", #""$0" check --targets - <&-"#, Self.binary])
+    let input = try network.capture(["sh", "-c", #""$0" check --targets - <&-"#, Sample.binary])
     #expect(input.exitCode == 66)
     #expect(input.errors.contains("Bad file descriptor"), "\(input.errors)")
   }
@@ -71,7 +64,7 @@ import Testing
 
   @Test func usageIs64() throws {
     for arguments in [["check"], ["check", "nowhere"], ["chek"], ["check", open, "--no-such-option"]] {
-      let end = try network.capture([Self.binary] + arguments)
+      let end = try network.capture([Sample.binary] + arguments)
       #expect(end.exitCode == 64)
       #expect(end.output.isEmpty && !end.errors.isEmpty)
     }
@@ -99,7 +92,7 @@ import Testing
   }
 
   @Test func aFullDiskIs74() throws {
-    let end = try network.capture(["sh", "-c", "exec \"$0\" check \(open) >/dev/full", Self.binary])
+    let end = try network.capture(["sh", "-c", "exec \"$0\" check \(open) >/dev/full", Sample.binary])
     #expect(end.exitCode == 74)
     #expect(end.errors.contains("No space left"))
   }
@@ -107,7 +100,7 @@ import Testing
   @Test func aClosedPipeIs74() throws {
     let end = try network.capture([
       "bash", "-c", "\"$0\" check 127.0.0.1:- --backend connect | head -n 1 >/dev/null; exit ${PIPESTATUS[0]}",
-      Self.binary,
+      Sample.binary,
     ])
     #expect(end.exitCode == 74)
     #expect(end.errors.contains("Broken pipe"))
@@ -133,7 +126,7 @@ import Testing
     signal: CInt, code: Int
   ) async throws {
     let process = try network.start([
-      Self.binary, "check", open, "--count", "0", "--interval", "5ms", "--format", "jsonl",
+      Sample.binary, "check", open, "--count", "0", "--interval", "5ms", "--format", "jsonl",
     ])
     try await eventually { process.output.split(separator: "\n").count >= 3 }
     process.send(signal: signal)
@@ -148,7 +141,7 @@ import Testing
     let world = try NetworkNamespace()
     let peer = try ScriptedPeer(
       in: world, rules: [PeerRule("198.51.100.0/24", .open.delayed(by: .milliseconds(300)))])
-    let process = try world.start([Self.binary, "check", "198.51.100.7:80", "--backend", "connect", "-t", "60s"])
+    let process = try world.start([Sample.binary, "check", "198.51.100.7:80", "--backend", "connect", "-t", "60s"])
     try await eventually { peer.counts.syns >= 1 }
     process.send(signal: SIGSTOP)
     try await eventually { peer.counts.replies >= 1 }
@@ -159,7 +152,7 @@ import Testing
 
   @Test func aSignalEndsARunThatWaitsForInput() async throws {
     let process = try network.start([
-      "bash", "-c", "exec \"$0\" check --targets - < <(echo \(open); exec sleep 60)", Self.binary,
+      "bash", "-c", "exec \"$0\" check --targets - < <(echo \(open); exec sleep 60)", Sample.binary,
     ])
     try await eventually { !process.output.isEmpty }
     #expect(process.output.contains("open"), "results come while the input is open")

@@ -29,6 +29,17 @@ package final class SweepCheckpointFile: Sendable {
 
   deinit { executor.close() }
 
+  /// Looks whether a new checkpoint may go there: no file is there, or one that is nobody's any more. Blocks.
+  ///
+  /// - Returns: an earlier checkpoint is there.
+  /// - Throws: `CheckError` if it is in use, or something else.
+  @discardableResult
+  package static func look(at path: String) throws(CheckError) -> Bool {
+    guard isRegularFile(path) else { return false }
+    do throws(SystemCallError) { try refuseForeign(path) } catch { throw unwritable(path, error) }
+    return true
+  }
+
   /// Makes the file, with a first checkpoint in it, in the place of any that is there. Blocks.
   ///
   /// - Throws: `CheckError` if it can't be written, or if the one that is there is in use.

@@ -88,6 +88,24 @@ package struct TargetSet: Sendable {
     }
   }
 
+  /// All ports that any address has.
+  package var ports: PortSet { PortSet(usedSets.flatMap(\.ranges)) }
+  /// Every address has the same ports.
+  package var hasSamePorts: Bool { usedSets.count <= 1 }
+  /// How many addresses there are, each in each of its zones; nil for 2^64 or more.
+  package var hostCount: UInt64? {
+    var count = v4.ranges.reduce(UInt64(0)) { $0 + UInt64($1.upperBound - $1.lowerBound) + 1 }
+    for range in v6.flatMap(\.ranges) {
+      guard let size = range.size, case (let sum, false) = count.addingReportingOverflow(size) else { return nil }
+      count = sum
+    }
+    return count
+  }
+
+  private var usedSets: Set<PortSet> {
+    Set((Set(v4.ports).union(v6.flatMap(\.ports))).map { sets[Int($0)] })
+  }
+
   /// All addresses, whatever their zone.
   package var addresses: AddressSet {
     AddressSet(v4: IntervalSet(v4.ranges), v6: IntervalSet(v6.flatMap(\.ranges)))

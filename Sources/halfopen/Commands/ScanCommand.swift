@@ -28,7 +28,13 @@ struct ScanCommand: ParsableCommand, Executable {
   @OptionGroup(title: "OUTPUT") var output: ScanOutput
 
   func validate() throws {
-    guard output.resume != nil || !hosts.isEmpty || !selection.targets.isEmpty else {
+    if output.resume != nil {
+      guard hosts.isEmpty, selection.isEmpty, output.outputs.isEmpty, output.checkpoint == nil, !output.noCheckpoint
+      else {
+        throw ValidationError(
+          "--resume has targets, ports, outputs and checkpoint from the first run; give only what changes, as --rate")
+      }
+    } else if hosts.isEmpty, selection.targets.isEmpty {
       throw ValidationError("nothing to probe; name a target, as in `halfopen scan 192.0.2.0/24 -p 80,443`")
     }
     if selection.targets.filter({ $0 == "-" }).count > 1 {
@@ -38,7 +44,7 @@ struct ScanCommand: ParsableCommand, Executable {
   }
 
   func execute(_ interruption: Interruption) async -> Int32 {
-    await ScanRun(command: self, interruption: interruption).run()
+    await ScanRun(interruption: interruption).run(self, arguments: Array(CommandLine.arguments.dropFirst(2)))
   }
 }
 
@@ -87,6 +93,12 @@ struct ScanSelection: ParsableArguments {
     }
     if let shard { _ = try reading("--shard") { () throws(InputError) in try Shard(shard) } }
     _ = try excludedPorts()
+  }
+
+  /// Nothing was said of targets, but for what has a default.
+  var isEmpty: Bool {
+    ports == nil && topPorts == nil && targets.isEmpty && exclude.isEmpty && excludeFile.isEmpty && excludePort == nil
+      && !allAddresses && shard == nil && seed == nil
   }
 
   /// The ports of targets that name none; nil where each has to.
@@ -176,14 +188,16 @@ struct ScanOutput: ParsableArguments {
   var allStates = false
 
   @Option(
-    help: ArgumentHelp("Where to keep how far it is (default: beside the first output file).", valueName: "FILE"),
+    help: ArgumentHelp(
+      "Where to keep how far it is (default: beside the first output file, for a job of over a minute).",
+      valueName: "FILE"),
     completion: .file())
   var checkpoint: String?
 
   @Flag(help: "Keep no checkpoint.")
   var noCheckpoint = false
 
-  @Option(help: ArgumentHelp("Go on from a checkpoint.", valueName: "FILE"), completion: .file())
+  @Option(help: ArgumentHelp("Go on from a checkpoint; it knows the rest.", valueName: "FILE"), completion: .file())
   var resume: String?
 
   @Option(help: ArgumentHelp("Record every packet sent and matched.", valueName: "FILE"), completion: .file())

@@ -5,7 +5,7 @@ import HalfOpenLinux
 
 /// Tells how a scan goes while it does: one line that changes on a terminal, a line every ten seconds elsewhere.
 struct ScanMonitor: Sendable {
-  let sweep: Sweep
+  let sweep: any RunningSweep
   let isShown: Bool
 
   private static let interval = Duration.milliseconds(500)

@@ -2,78 +2,181 @@
 
 import HalfOpen
 import HalfOpenLinux
-import HalfOpenWire
-import Synchronization
+
+/// What a scan needs of a sweep: tests make one up.
+protocol RunningSweep: Sendable {
+  var progress: SweepProgress { get }
+  func nextBatch() async throws(CheckError) -> [SweepResult]?
+  func changeRate(_ change: @Sendable (Double) -> Double)
+  func stop()
+  func takeNotices() -> [String]
+  func checkpoint() -> SweepCheckpoint
+}
+
+extension Sweep: RunningSweep {}
 
 /// One run of `halfopen scan`, from the reading of its targets to the exit code.
 struct ScanRun: Sendable {
   /// More targets than these need `--yes`.
   private static let mostUnasked: UInt64 = 1 << 24
 
-  let command: ScanCommand
+  /// What opens a sweep.
+  typealias Opener =
+    @Sendable (TargetSet, SweepConfiguration, SweepCheckpoint?) throws(CheckError) -> any RunningSweep
+
   let interruption: Interruption
+  var open: Opener = { targets, configuration, resume throws(CheckError) in
+    try Sweep(targets: targets, configuration: configuration, resume: resume)
+  }
 
+  /// - Parameter arguments: those behind `halfopen scan`.
   /// - Returns: the exit code.
-  func run() async -> Int32 {
-    let targets: ScanTargets
-    do throws(ScanInputError) {
-      targets = try await reader().read()
+  func run(_ command: ScanCommand, arguments: [String]) async -> Int32 {
+    do throws(ScanRefusal) {
+      let start = try await ScanStart.read(command, arguments: arguments)
+      tell(start)
+      try consent(start)
+      return try await run(start)
     } catch {
-      return refuse(error)
+      for line in error.lines { Diagnostics.say(line) }
+      return error.code
     }
-    tell(targets)
-    if targets.set.count > ScanRun.mostUnasked, !command.selection.yes, !command.output.dryRun {
-      Diagnostics.say(
-        "the job has \(targets.set.count) targets: if that is what you mean, add --yes; --dry-run shows the plan")
-      return ExitCode.usage
-    }
+  }
+
+  private func consent(_ start: ScanStart) throws(ScanRefusal) {
+    let command = start.command
+    guard start.targets.set.count > ScanRun.mostUnasked, start.resume == nil, !command.selection.yes,
+      !command.output.dryRun
+    else { return }
+    let line =
+      "the job has \(start.targets.set.count) targets: if that is what you mean, add --yes; --dry-run shows the plan"
+    throw ScanRefusal(lines: [line], code: ExitCode.usage)
+  }
+
+  private func run(_ start: ScanStart) async throws(ScanRefusal) -> Int32 {
+    let sweep: any RunningSweep
     do throws(CheckError) {
-      let configuration = try configuration()
-      let sweep = try Sweep(targets: targets.set, configuration: configuration)
-      return await run(sweep, targets: targets)
+      sweep = try open(start.targets.set, start.configuration, start.resume?.checkpoint)
     } catch {
-      Diagnostics.say("\(error)")
-      return ExitCode.Fault(error.code).rawValue
+      throw ScanRefusal(error)
     }
-  }
-
-  private func run(_ sweep: Sweep, targets: ScanTargets) async -> Int32 {
-    let outputs: SweepOutputs
-    do throws(OutputFailure) {
-      outputs = try SweepOutputs(
-        places, job: OutputJob(names: HostNames(targets.names), usesColor: usesColor), isResuming: false
-      ) { failure in
-        Diagnostics.say("\(failure)")
-        sweep.stop()
-        interruption.stop()
-      }
-    } catch {
-      Diagnostics.say("\(error)")
-      return ExitCode.outputFailed
+    let path = try await checkpointPath(start)
+    let outputs = try outputs(start) { failure in
+      Diagnostics.say(failure)
+      sweep.stop()
+      interruption.stop()
     }
+    let checkpoint = try await checkpoint(start, at: path, sweep: sweep, outputs: outputs)
     interruption.onChange { isMore in sweep.changeRate { $0 * (isMore ? 1.05 : 1 / 1.05) } }
-    for fault in targets.faults { await outputs.write(fault) }
-    let failure = await interruption.run { await follow(sweep, outputs: outputs) }
+    for fault in start.targets.faults { await outputs.write(fault) }
+    let failure = await interruption.run {
+      await follow(sweep, outputs: outputs, checkpoint: checkpoint, output: start.command.output)
+    }
     let progress = sweep.progress
-    let lost = await outputs.finish(progress)
-    if !command.output.quiet { Diagnostics.table(ScanProgressLine.table(progress)) }
-    return code(progress, failure: failure, targets: targets, hasLostOutput: !lost.isEmpty)
+    if !progress.isComplete { await checkpoint?.store() }
+    let hasLostOutput =
+      await !outputs.finish(progress).isEmpty || (!progress.isComplete && checkpoint?.hasFailed == true)
+    if !start.command.output.quiet { Diagnostics.table(ScanProgressLine.table(progress)) }
+    keep(checkpoint, isNeeded: !progress.isComplete || hasLostOutput, outputs: outputs)
+    return code(progress, failure: failure, targets: start.targets, hasLostOutput: hasLostOutput)
   }
 
-  /// Hands every result to the outputs, and tells how far it is.
-  private func follow(_ sweep: Sweep, outputs: SweepOutputs) async -> CheckError? {
-    let monitor = ScanMonitor(sweep: sweep, isShown: !command.output.noProgress && !command.output.quiet)
+  private func outputs(
+    _ start: ScanStart, onFailure: @escaping @Sendable (String) -> Void
+  ) throws(ScanRefusal) -> SweepOutputs {
+    let places = start.command.output.places
+    for output in places where start.resume != nil && !output.isStandardOutput && isMissing(output) {
+      Diagnostics.say("\(output.path) is gone: it begins anew, without what the runs before found")
+    }
+    do throws(OutputFailure) {
+      return try SweepOutputs(places, job: OutputJob(start), isResuming: start.resume != nil) { onFailure("\($0)") }
+    } catch {
+      throw ScanRefusal(lines: ["\(error)"], code: ExitCode.outputFailed)
+    }
+  }
+
+  private func isMissing(_ output: SweepOutput) -> Bool {
+    let path = output.format == .nmapXML ? NmapFile.spool(of: output.path) : output.path
+    return canBeRegularFile(path) && !isRegularFile(path)
+  }
+
+  /// Where a first run keeps its checkpoint, nil for nowhere. Nothing has been emptied yet.
+  private func checkpointPath(_ start: ScanStart) async throws(ScanRefusal) -> String? {
+    let targets = start.configuration.shard.positions(of: start.targets.set.count).count
+    guard start.resume == nil,
+      let path = CheckpointPlace.path(start.command, targets: targets, isFile: canBeRegularFile)
+    else { return nil }
+    let hasEarlier = try await onFile { () throws(CheckError) in try SweepCheckpointFile.look(at: path) }
+    if hasEarlier { Diagnostics.say("\(path) is of an earlier, unfinished sweep: it is replaced") }
+    return path
+  }
+
+  /// The checkpoint to keep, nil for none.
+  private func checkpoint(
+    _ start: ScanStart, at path: String?, sweep: any RunningSweep, outputs: SweepOutputs
+  ) async throws(ScanRefusal) -> ScanCheckpoint? {
+    let file: SweepCheckpointFile
+    if let resume = start.resume {
+      file = resume.file
+    } else if let path {
+      file = try await onFile { () throws(CheckError) in
+        try SweepCheckpointFile.create(path, start.introduction, first: sweep.checkpoint())
+      }
+    } else {
+      return nil
+    }
+    if start.command.output.verbose { Diagnostics.say("how far it is, is kept in \(file.path)") }
+    return ScanCheckpoint(file, shown: start.resume?.shown ?? file.path, sweep: sweep, outputs: outputs) { error in
+      Diagnostics.say("\(error)")
+      sweep.stop()
+      interruption.stop()
+    }
+  }
+
+  private func onFile<Value: Sendable>(
+    _ body: @escaping @Sendable () throws(CheckError) -> Value
+  ) async throws(ScanRefusal) -> Value {
+    let result = await onOwnThread { Result(catching: body) }
+    do throws(CheckError) { return try result.get() } catch {
+      throw ScanRefusal(lines: ["\(error)"], code: ExitCode.outputFailed)
+    }
+  }
+
+  /// Hands every result to the outputs, tells how far it is, and keeps it.
+  private func follow(
+    _ sweep: any RunningSweep, outputs: SweepOutputs, checkpoint: ScanCheckpoint?, output: ScanOutput
+  ) async -> CheckError? {
+    let monitor = ScanMonitor(sweep: sweep, isShown: !output.noProgress && !output.quiet)
     let watch = Task { await monitor.run() }
+    let keeping = Task { if let checkpoint { await checkpoint.run() } }
     var failure: CheckError?
     do throws(CheckError) {
-      while let batch = try await sweep.nextBatch() { await outputs.write(batch) }
+      while let batch = try await sweep.nextBatch() {
+        await outputs.write(batch)
+        checkpoint?.handed(batch.count)
+      }
     } catch {
       failure = error
       Diagnostics.say("\(error)")
     }
     watch.cancel()
+    keeping.cancel()
     await watch.value
+    await keeping.value
     return failure
+  }
+
+  /// What a resume needs stays if there is one to come.
+  private func keep(_ checkpoint: ScanCheckpoint?, isNeeded: Bool, outputs: SweepOutputs) {
+    if isNeeded, let checkpoint {
+      return Diagnostics.say(
+        "not complete; to go on: halfopen scan --resume \(Capabilities.shellQuoted(checkpoint.shown))")
+    }
+    if isNeeded { Diagnostics.say("not complete, and no checkpoint was kept; --checkpoint FILE keeps one") }
+    do throws(CheckError) { try checkpoint?.remove() } catch { Diagnostics.say("\(error)") }
+    do throws(SystemCallError) { try outputs.forget() } catch {
+      Diagnostics.say("can't take the spool of an output away: \(error.errno); remove it")
+    }
   }
 
   private func code(
@@ -84,84 +187,39 @@ struct ScanRun: Sendable {
     facts.outputFailed = hasLostOutput
     facts.signal = interruption.signal
     for fault in targets.faults { facts.faults.insert(ExitCode.Fault(fault.error.code)) }
+    if !targets.earlierFaults.isEmpty { facts.faults.insert(.name) }
     if let failure { facts.faults.insert(ExitCode.Fault(failure.code)) }
     if progress.errors > 0 { facts.faults.insert(.network) }
     if progress.noAnswer > 0, progress.captureDropped + progress.sendFailures > 0 { facts.doubtful = 1 }
     return ExitCode.code(facts)
   }
 
-  private func reader() -> ScanTargetReader {
-    ScanTargetReader(
-      hosts: command.hosts, files: command.selection.targets, exclusions: command.selection.exclude,
-      exclusionFiles: command.selection.excludeFile, ports: (try? command.selection.portSet()) ?? nil,
-      excludedPorts: (try? command.selection.excludedPorts()) ?? .none, family: command.engine.family,
-      allAddresses: command.selection.allAddresses)
-  }
-
-  private func configuration() throws(CheckError) -> SweepConfiguration {
-    var configuration = SweepConfiguration(
-      rate: command.pace.packetsPerSecond, retries: command.pace.retries, allStates: command.output.allStates)
-    configuration.cooldown = command.pace.cooldown?.duration
-    configuration.maximumTime = command.pace.maxTime?.duration
-    configuration.maximumResults = command.pace.maxResults
-    configuration.seed = command.selection.seed
-    configuration.transmit = command.packets.transmit
-    configuration.tcpOptions = command.packets.tcpOptions
-    configuration.ttl = command.packets.ttl
-    configuration.gatewayMAC = command.packets.gatewayMAC.flatMap { MACAddress($0) }
-    configuration.interface = command.engine.interface
-    configuration.source = command.engine.sourceIP.flatMap { IPAddress($0) }
-    configuration.sourcePorts = command.engine.sourcePort?.range
-    configuration.mark = command.engine.mark?.value
-    configuration.reset = command.engine.reset
-    configuration.shard = try shard()
-    return configuration
-  }
-
-  /// The part that an argument gives, else the scheduler's environment.
-  private func shard() throws(CheckError) -> Shard {
-    do throws(InputError) {
-      if let text = command.selection.shard { return try Shard(text) }
-      let names = [
-        "JOB_COMPLETION_INDEX", "HALFOPEN_SHARD_COUNT", "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN",
-        "SLURM_ARRAY_TASK_MAX", "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_COUNT",
-      ]
-      var environment: [String: String] = [:]
-      for name in names { environment[name] = environmentVariable(name) }
-      return try Shard(environment: environment) ?? .whole
-    } catch {
-      throw CheckError(.invalidArgument, subject: error.what, advice: error.advice)
-    }
-  }
-
-  private var places: [SweepOutput] {
-    command.output.outputs.isEmpty ? [SweepOutput(.text, "-")] : command.output.outputs
-  }
-
-  private var usesColor: Bool { (environmentVariable("NO_COLOR") ?? "").isEmpty }
-
-  private func refuse(_ error: ScanInputError) -> Int32 {
-    switch error {
-    case .unreadable(let mistakes):
-      for mistake in mistakes { Diagnostics.say(mistake) }
-      return command.selection.targets.isEmpty && command.selection.excludeFile.isEmpty
-        ? ExitCode.usage : ExitCode.inputUnreadable
-    case .unresolved(let faults):
-      for fault in faults { Diagnostics.say("\(fault.error)") }
-      return ExitCode.nameNotResolved
-    case .invalid(let error):
-      Diagnostics.say("\(error)")
-      return ExitCode.usage
-    }
-  }
-
-  private func tell(_ targets: ScanTargets) {
-    for fault in targets.faults { Diagnostics.say("\(fault.error)") }
-    guard !command.output.quiet else { return }
-    for part in targets.leftOut {
+  private func tell(_ start: ScanStart) {
+    for fault in start.targets.faults { Diagnostics.say("\(fault.error)") }
+    for fault in start.targets.earlierFaults { Diagnostics.say(fault) }
+    guard !start.command.output.quiet else { return }
+    for part in start.targets.leftOut {
       let count = part.addresses.map { "\($0) addresses" } ?? "2^64 addresses or more"
       Diagnostics.say(
         "left out \(count) of \(part.reserved.range) (\(part.reserved.purpose)); name a target inside it to probe it")
     }
+  }
+}
+
+extension ScanOutput {
+  /// Where results go.
+  var places: [SweepOutput] { outputs.isEmpty ? [SweepOutput(.text, "-")] : outputs }
+}
+
+extension OutputJob {
+  fileprivate init(_ start: ScanStart) {
+    self.init(
+      names: HostNames(start.targets.names), usesColor: (environmentVariable("NO_COLOR") ?? "").isEmpty,
+      arguments: ["halfopen", "scan"] + start.introduction.arguments)
+    let set = start.targets.set
+    (ports, portCount) = (set.ports.description, set.ports.count)
+    guard start.configuration.shard == .whole else { return }
+    hosts = set.hostCount
+    if !start.configuration.allStates, set.hasSamePorts { portsOfEachHost = portCount }
   }
 }

@@ -13,6 +13,8 @@ struct ScanTargets: Sendable {
   var faults: [FaultLine]
   /// What was left out as reserved.
   var leftOut: [TargetSetBuilder.LeftOut]
+  /// What the first run of a resumed sweep said of names that could not be resolved.
+  var earlierFaults: [String] = []
 }
 
 /// Why there is nothing to scan.

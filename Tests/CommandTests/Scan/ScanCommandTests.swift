@@ -22,6 +22,8 @@ import Testing
     ("10.0.0.1 -p 80 --gateway-mac zz", false), ("10.0.0.1 -p 80 --checkpoint a --no-checkpoint", false),
     ("--targets - --targets - -p 80", false), ("10.0.0.1 -p 80 --max-results 0", false),
     ("10.0.0.1 -p 80 --exclude-port x", false), ("10.0.0.1 -p 80 --transmit wire", false), ("--resume f", true),
+    ("--resume f --rate 5 -q --max-time 1m", true), ("--resume f 10.0.0.1", false), ("--resume f -p 80", false),
+    ("--resume f -o text=-", false), ("--resume f --checkpoint g", false), ("--resume f --seed 1", false),
   ])
   func takesAndRefuses(_ words: String, isFine: Bool) {
     let arguments = words.split(separator: " ").map(String.init)

@@ -11,6 +11,13 @@ import Testing
 @testable import halfopen_command
 
 extension Sample {
+  /// The command, built beside the test bundle.
+  static var binary: String {
+    let own = CommandLine.arguments[0]
+    let folder = own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    return unsafe access("\(folder)/halfopen", X_OK) == 0 ? "\(folder)/halfopen" : ".build/debug/halfopen"
+  }
+
   /// 2026-01-02T03:04:05.678901234Z.
   static let time: Int64 = 1_767_323_045_678_901_234
 

@@ -5,18 +5,20 @@ import HalfOpenLinux
 import SystemPackage
 
 /// `nmap-xml`: results go to a spool beside the output while the sweep runs. At the end they are grouped by host and
-/// written in one go. The spool of a sweep that is not complete stays, for a resume.
+/// written in one go. The spool stays, for a resume: who has no use for it takes it away.
 final class NmapFile: OutputSink {
   private static let magic = Array("halfopen spool 1".utf8)
   private static let block = 1 << 20
 
   private let output: Descriptor
   private let spool: Descriptor
-  private let spoolPath: String?
   private let folder: String
   private let job: OutputJob
   private let startTime: Int64
   private var buffer: [UInt8] = []
+
+  /// Where the results for an output wait.
+  static func spool(of path: String) -> String { "\(path).spool" }
 
   /// - Parameter path: nil for standard output, whose spool is in the folder for temporary files and can't be resumed.
   init(
@@ -24,10 +26,9 @@ final class NmapFile: OutputSink {
   ) throws(SystemCallError) {
     self.output = output
     self.job = job
-    spoolPath = path.map { "\($0).spool" }
     folder = path.map(HalfOpenLinux.folder(of:)) ?? environmentVariable("TMPDIR") ?? "/tmp"
-    if let spoolPath {
-      spool = try openScratch(spoolPath, keeping: isResuming)
+    if let path {
+      spool = try openScratch(NmapFile.spool(of: path), keeping: isResuming)
     } else {
       spool = try openUnnamed(in: folder)
     }
@@ -96,7 +97,6 @@ final class NmapFile: OutputSink {
     xml.end(progress, time: realtimeNanoseconds(), to: &text)
     try write(&text)
     if isRegular { try HalfOpenLinux.synchronize(output) }
-    if let spoolPath, progress.isComplete || !job.isResumable { try removeFile(spoolPath) }
   }
 
   private func write(_ text: inout [UInt8]) throws(SystemCallError) {

@@ -9,8 +9,7 @@ struct OutputFailure: Error, CustomStringConvertible {
   let error: SystemCallError
 
   var description: String {
-    "can't write \(output.shown): \(error.errno); what was written stays. Make room or mend the reader, then go on with "
-      + "`halfopen scan --resume`"
+    "can't write \(output.shown): \(error.errno); what was written stays. Make room or mend the reader"
   }
 }
 
@@ -57,6 +56,13 @@ final class SweepOutputs: Sendable {
   func finish(_ progress: SweepProgress) async -> [OutputFailure] {
     await write(.end(progress))
     return await all { await $0.close() }
+  }
+
+  /// Takes away what only a resume would need, once all is finished.
+  func forget() throws(SystemCallError) {
+    for (output, _) in threads where output.format == .nmapXML && !output.isStandardOutput {
+      try removeFile(NmapFile.spool(of: output.path))
+    }
   }
 
   private func write(_ piece: SweepPiece) async {
@@ -118,6 +124,4 @@ struct OutputJob: Sendable {
   var portsOfEachHost: Int?
   /// How many hosts this sweep probes, as far as that is known.
   var hosts: UInt64?
-  /// What only a resume needs is kept when the sweep ends early.
-  var isResumable = true
 }

@@ -358,8 +358,11 @@ extension SweepState {
     progress.targets = targets
     progress.phase = .starting
     progress.isComplete = false
-    // What is probed again counts once.
-    if passes.pass == 0 { progress.probed = min(progress.probed, passes.cursor - firstPosition) }
+    // What is probed again counts once; who has answered is not probed again.
+    if passes.pass == 0 {
+      let rest = passes.cursor..<window.upperBound
+      progress.probed = window.upperBound - firstPosition - answered.silent(in: rest)
+    }
     counted = (progress.sent, progress.sendingTime, 0)
     let earlier =
       allStates

@@ -95,15 +95,9 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1))) func aNamedPipeWithoutAWriterDoesNotHoldUpAnInterruption() async throws {
-    let folder = try makeTemporaryFolder(prefix: "halfopen")
-    let pipe = "\(folder)/pipe"
-    defer {
-      _ = unsafe unlink(pipe)
-      _ = unsafe rmdir(folder)
-    }
-    try retrying("mkfifo") { unsafe mkfifo(pipe, 0o600) }
+    let pipe = try NamedPipe()
     let interruption = Interruption()
-    let run = try await Run(["192.0.2.1:80", "--targets", pipe, "--format", "jsonl"], interruption: interruption) {
+    let run = try await Run(["192.0.2.1:80", "--targets", pipe.path, "--format", "jsonl"], interruption: interruption) {
       _ in
       interruption.stop(signal: SIGTERM)
       return .success(Sample.result())
@@ -111,19 +105,13 @@ import Testing
     #expect(run.code == 143)
     #expect(run.lines.last?.hasSuffix(#""complete":false}"#) == true)
     // Lets the reading thread go.
-    _ = try openFile(pipe, flags: O_RDWR)
+    _ = try openFile(pipe.path, flags: O_RDWR)
   }
 
   @Test func aNamedPipeIsReadToItsEnd() async throws {
-    let folder = try makeTemporaryFolder(prefix: "halfopen")
-    let pipe = "\(folder)/pipe"
-    defer {
-      _ = unsafe unlink(pipe)
-      _ = unsafe rmdir(folder)
-    }
-    try retrying("mkfifo") { unsafe mkfifo(pipe, 0o600) }
-    let writer = try DedicatedThread(name: "writer") { try? writeFile(pipe, "192.0.2.1:80\n192.0.2.1:81\n") }
-    let run = try await Run(["--targets", pipe, "--format", "jsonl"]) { _ in .success(Sample.result()) }
+    let pipe = try NamedPipe()
+    let writer = try DedicatedThread(name: "writer") { try? writeFile(pipe.path, "192.0.2.1:80\n192.0.2.1:81\n") }
+    let run = try await Run(["--targets", pipe.path, "--format", "jsonl"]) { _ in .success(Sample.result()) }
     #expect(run.code == 0)
     #expect(run.lines.count == 3)
     _ = consume writer
@@ -231,6 +219,24 @@ import Testing
 }
 
 private func plan(_ arguments: [String]) throws -> CheckPlan { try CheckCommand.parse(arguments).plan() }
+
+/// A pipe with a name, in a folder of its own.
+private final class NamedPipe: Sendable {
+  let path: String
+  private let folder: String
+
+  init() throws {
+    folder = try makeTemporaryFolder(prefix: "halfopen")
+    let path = "\(folder)/pipe"
+    self.path = path
+    try retrying("mkfifo") { unsafe mkfifo(path, 0o600) }
+  }
+
+  deinit {
+    _ = unsafe unlink(path)
+    _ = unsafe rmdir(folder)
+  }
+}
 
 /// A whole run whose output is kept.
 private struct Run {

@@ -93,7 +93,7 @@ extension CheckError {
         (.addressNotAvailable, "use an address of this host and a free port range")
       case .addressInUse:
         (.addressNotAvailable, "the source port is in use; choose another range")
-      case .tooManyOpenFiles, .tooManyOpenFilesInSystem:
+      case _ where error.isLackOfDescriptors:
         (.tooManyFiles, "raise `ulimit -n` or lower the concurrency")
       case .networkDown, .noSuchAddressOrDevice, Errno(rawValue: 19):  // ENODEV
         (.linkDown, "bring the interface up or choose another; see `ip link`")

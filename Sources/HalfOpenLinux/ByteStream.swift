@@ -48,7 +48,7 @@ package func readSome(into buffer: inout [UInt8], from descriptor: CInt) throws(
 /// The corresponding C function is `open`.
 package func openForReading(_ path: String) throws(SystemCallError) -> Descriptor {
   // SAFETY: the path is a C string for the time of the call.
-  Descriptor(owning: try retrying("open") { unsafe open(path, O_RDONLY | O_CLOEXEC) })
+  try Descriptor(opening: "open") { unsafe open(path, O_RDONLY | O_CLOEXEC) }
 }
 
 /// Whether a path leads to a named pipe, whose opening waits for the other side.
@@ -75,7 +75,7 @@ package func holdStandardDescriptors() {
 ///
 /// The corresponding C function is `fcntl(F_DUPFD_CLOEXEC)`.
 package func duplicateOfStandardInput() throws(SystemCallError) -> Descriptor {
-  Descriptor(owning: try retrying("fcntl(F_DUPFD_CLOEXEC)") { fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) })
+  try Descriptor(opening: "fcntl(F_DUPFD_CLOEXEC)") { fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) }
 }
 
 /// Whether a descriptor is a terminal.

@@ -47,7 +47,7 @@ package struct Capabilities: Hashable, Sendable {
   private static func failure(_ domain: CInt, protocol number: CInt) -> Errno? {
     do throws(SystemCallError) {
       let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-      _ = Descriptor(owning: try retrying("socket(SOCK_RAW)") { socket(domain, type, number) })
+      _ = try Descriptor(opening: "socket(SOCK_RAW)") { socket(domain, type, number) }
       return nil
     } catch {
       return error.errno

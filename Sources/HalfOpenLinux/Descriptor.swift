@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import SystemPackage
 
 /// The owner of one file descriptor, closed when the owner goes.
 package struct Descriptor: ~Copyable, Sendable {
@@ -21,4 +22,57 @@ package struct Descriptor: ~Copyable, Sendable {
     discard self
     return value
   }
+}
+
+extension Descriptor {
+  /// The highest numbers below the limit of open files (RLIMIT_NOFILE), which nothing of ours ever has.
+  ///
+  /// The language's runtime needs them. libdispatch opens /proc/PID/stat of its threads once a second and traps where it
+  /// can't (`_dispatch_workq_count_runnable_workers` in src/event/workqueue.c); so it does where it can't have its epoll and
+  /// eventfd (`_dispatch_epoll_init` in src/event/event_epoll.c), and without its two timerfds no timer of the process
+  /// fires. These are five; the others are for what libpcap, the resolver and a call that is about to be refused hold for
+  /// a moment.
+  package static let reserve: CInt = 8
+
+  /// Takes over what a call opens. The kernel gives the lowest free number: one of the reserve means that no other is free.
+  ///
+  /// - Throws: `SystemCallError`, EMFILE for a number of the reserve too.
+  package init(opening call: StaticString, _ body: () -> CInt) throws(SystemCallError) {
+    let number = try retrying(call, body)
+    guard !Descriptor.isReserved(number) else {
+      _ = Descriptor(owning: number)
+      throw SystemCallError(call: call, errno: .tooManyOpenFiles)
+    }
+    self.init(owning: number)
+  }
+
+  /// Whether a number is one of the reserve.
+  ///
+  /// The corresponding C function is `getrlimit(RLIMIT_NOFILE)`.
+  package static func isReserved(_ number: CInt) -> Bool {
+    Int(number) >= descriptorLimit() - Int(reserve)
+  }
+}
+
+/// Descriptors that this process may still open, without the reserve. What is open already is counted in /proc/self/fd.
+package func freeDescriptors() -> Int {
+  max(0, descriptorLimit() - Int(Descriptor.reserve) - openDescriptors())
+}
+
+/// Descriptors that this process has open; 0 without /proc.
+package func openDescriptors() -> Int {
+  // SAFETY: the directory stream is closed once, after its last use.
+  guard let directory = unsafe opendir("/proc/self/fd") else { return 0 }
+  defer { unsafe closedir(directory) }
+  var entries = 0
+  while unsafe readdir(directory) != nil { entries += 1 }
+  // Without ".", ".." and the directory's own.
+  return max(0, entries - 3)
+}
+
+private func descriptorLimit() -> Int {
+  var limit = rlimit()
+  // SAFETY: `limit` outlives the call.
+  guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
+  return Int(clamping: limit.rlim_cur)
 }

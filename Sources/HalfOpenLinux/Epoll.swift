@@ -21,7 +21,7 @@ package struct EpollEvents: OptionSet, Sendable, Hashable {
 
   /// - Parameter capacity: events taken from the kernel in one wait.
   package init(capacity: Int = 256) throws(SystemCallError) {
-    descriptor = Descriptor(owning: try retrying("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+    descriptor = try Descriptor(opening: "epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) }
     unsafe room = .allocate(capacity: capacity)
     unsafe room.initialize(repeating: epoll_event())
   }

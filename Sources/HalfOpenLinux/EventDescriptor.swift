@@ -8,8 +8,7 @@ package struct EventDescriptor: ~Copyable, Sendable {
   private let descriptor: Descriptor
 
   package init() throws(SystemCallError) {
-    descriptor = Descriptor(
-      owning: try retrying("eventfd") { eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK)) })
+    descriptor = try Descriptor(opening: "eventfd") { eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK)) }
   }
 
   package var rawValue: CInt { descriptor.rawValue }

@@ -27,7 +27,7 @@ package func status(of descriptor: borrowing Descriptor) throws(SystemCallError)
 package func openOutput(_ path: String, keeping: Bool) throws(SystemCallError) -> Descriptor {
   let flags = keeping ? (isRegularFile(path) ? O_RDWR : O_WRONLY) : O_WRONLY | O_TRUNC
   // SAFETY: the path is a C string for the time of the call.
-  return Descriptor(owning: try retrying("open") { unsafe open(path, flags | O_CREAT | O_CLOEXEC, 0o666) })
+  return try Descriptor(opening: "open") { unsafe open(path, flags | O_CREAT | O_CLOEXEC, 0o666) }
 }
 
 /// Whether a path leads to a regular file.
@@ -80,7 +80,7 @@ package func openForUpdate(_ path: String) throws(SystemCallError) -> Descriptor
 ///
 /// The corresponding C function is `fcntl(F_DUPFD_CLOEXEC)`.
 package func duplicateOfStandardOutput() throws(SystemCallError) -> Descriptor {
-  Descriptor(owning: try retrying("fcntl(F_DUPFD_CLOEXEC)") { fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) })
+  try Descriptor(opening: "fcntl(F_DUPFD_CLOEXEC)") { fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) }
 }
 
 /// Reads `count` bytes from `offset` on, fewer only where the file ends.

@@ -5,7 +5,7 @@ import Glibc
 /// Opens a file. The corresponding C function is `open`.
 package func openFile(_ path: String, flags: CInt) throws(SystemCallError) -> Descriptor {
   // SAFETY: the path is a C string for the length of the call.
-  Descriptor(owning: try retrying("open") { unsafe open(path, flags | O_CLOEXEC, 0o600) })
+  try Descriptor(opening: "open") { unsafe open(path, flags | O_CLOEXEC, 0o600) }
 }
 
 /// The whole of a file, read from its start.

@@ -14,7 +14,7 @@ package struct KernelListener: ~Copyable, Sendable {
   /// - Parameter backlog: the accept queue takes one more than this (listen(2)).
   package init(_ wanted: SocketAddress, backlog: CInt) throws(SystemCallError) {
     let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-    let owner = Descriptor(owning: try retrying("socket(SOCK_STREAM)") { socket(wanted.family, kind, 0) })
+    let owner = try Descriptor(opening: "socket(SOCK_STREAM)") { socket(wanted.family, kind, 0) }
     let fd = owner.rawValue
     var one: CInt = 1
     // SAFETY: four bytes of `one` are read by each call.
@@ -43,10 +43,9 @@ package struct KernelListener: ~Copyable, Sendable {
   /// The corresponding C function is `accept4`.
   package func accept() throws(SystemCallError) -> Descriptor? {
     do {
-      return Descriptor(
-        owning: try retrying("accept4") {
-          clinux_accept4(descriptor.rawValue, nil, nil, CInt(SOCK_CLOEXEC.rawValue))
-        })
+      return try Descriptor(opening: "accept4") {
+        clinux_accept4(descriptor.rawValue, nil, nil, CInt(SOCK_CLOEXEC.rawValue))
+      }
     } catch  where error.errno == .resourceTemporarilyUnavailable {
       return nil
     }

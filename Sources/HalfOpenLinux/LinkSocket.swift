@@ -42,7 +42,7 @@ extension Descriptor {
   /// A packet socket that receives nothing before it is bound.
   static func packetSocket() throws(SystemCallError) -> Descriptor {
     let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-    return Descriptor(owning: try retrying("socket(AF_PACKET)") { socket(AF_PACKET, type, 0) })
+    return try Descriptor(opening: "socket(AF_PACKET)") { socket(AF_PACKET, type, 0) }
   }
 
   /// - Parameter protocol: what is received: `ETH_P_ALL` for everything, 0 for nothing.

@@ -10,10 +10,9 @@ import Glibc
 package func unshareNetworkNamespace() throws(SystemCallError) -> Descriptor {
   try retrying("unshare(CLONE_NEWNET)") { clinux_unshare(CInt(CLINUX_CLONE_NEWNET)) }
   // SAFETY: the path is a literal that outlives the call.
-  return Descriptor(
-    owning: try retrying("open(/proc/thread-self/ns/net)") {
-      unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
-    })
+  return try Descriptor(opening: "open(/proc/thread-self/ns/net)") {
+    unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+  }
 }
 
 /// Moves the calling thread, and no other, into the namespace of `handle`; threads it starts begin there.
@@ -28,10 +27,9 @@ package func enterNetworkNamespace(_ handle: borrowing Descriptor) throws(System
 ///
 /// The corresponding C call is `ioctl(SIOCGIFFLAGS)`.
 package func isInterfaceRunning(_ name: String) throws(SystemCallError) -> Bool {
-  let any = Descriptor(
-    owning: try retrying("socket(AF_INET)") {
-      socket(AF_INET, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-    })
+  let any = try Descriptor(opening: "socket(AF_INET)") {
+    socket(AF_INET, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+  }
   // SAFETY: the name is a C string for the length of the call; the shim copies at most IFNAMSIZ - 1 bytes of it.
   let flags = try retrying("ioctl(SIOCGIFFLAGS)") { unsafe clinux_interface_flags(any.rawValue, name) }
   let wanted = CInt(IFF_UP | IFF_RUNNING)

@@ -19,7 +19,7 @@ package final class PortReservation: Sendable {
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
     do throws(SystemCallError) {
       // One socket for both families, where there are both.
-      let descriptor = Descriptor(owning: try retrying("socket") { socket(AF_INET6, type, 0) })
+      let descriptor = try Descriptor(opening: "socket") { socket(AF_INET6, type, 0) }
       var zero: CInt = 0
       // SAFETY: the kernel reads one int.
       try retrying("setsockopt(IPV6_V6ONLY)") {
@@ -29,7 +29,7 @@ package final class PortReservation: Sendable {
       self.descriptor = descriptor
     } catch {
       guard error.errno == .addressFamilyNotSupported || error.errno == .addressNotAvailable else { throw error }
-      let descriptor = Descriptor(owning: try retrying("socket") { socket(AF_INET, type, 0) })
+      let descriptor = try Descriptor(opening: "socket") { socket(AF_INET, type, 0) }
       try PortReservation.bind(descriptor, SocketAddress(.v4(IPv4Address(rawValue: 0)), port: port))
       self.descriptor = descriptor
     }

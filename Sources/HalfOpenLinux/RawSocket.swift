@@ -19,8 +19,7 @@ package struct RawSocket: ~Copyable, Sendable {
   package init(_ family: IPFamily) throws(SystemCallError) {
     let domain = family == .v4 ? AF_INET : AF_INET6
     let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-    let descriptor = Descriptor(
-      owning: try retrying("socket(SOCK_RAW)") { socket(domain, type, CInt(IPPROTO_RAW)) })
+    let descriptor = try Descriptor(opening: "socket(SOCK_RAW)") { socket(domain, type, CInt(IPPROTO_RAW)) }
     let fd = descriptor.rawValue
     // Without RECVERR a packet that the queue discipline drops counts as sent (raw_send_hdrinc in net/ipv4/raw.c).
     switch family {

@@ -31,7 +31,7 @@ package final class SpawnedProcess: Sendable {
     lseek(source.rawValue, 0, SEEK_SET)
     pid = try spawn(arguments, standard: [source.rawValue, output.rawValue, errors.rawValue])
     let child = pid
-    pidDescriptor = Descriptor(owning: try retrying("pidfd_open") { clinux_pidfd_open(child) })
+    pidDescriptor = try Descriptor(opening: "pidfd_open") { clinux_pidfd_open(child) }
   }
 
   deinit {
@@ -77,7 +77,7 @@ package final class SpawnedProcess: Sendable {
 
 private func memoryFile() throws(SystemCallError) -> Descriptor {
   // SAFETY: the name is a literal. 1 is MFD_CLOEXEC.
-  Descriptor(owning: try retrying("memfd_create") { unsafe clinux_memfd_create("halfopen", 1) })
+  try Descriptor(opening: "memfd_create") { unsafe clinux_memfd_create("halfopen", 1) }
 }
 
 /// The file's bytes by `pread`: its position is shared with the child and stays where the child left it.

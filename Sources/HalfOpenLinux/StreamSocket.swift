@@ -55,7 +55,7 @@ package struct StreamSockets: ~Copyable {
     precondition(descriptors[slot] == Self.none, "socket \(slot) is open")
     let domain = family == .v4 ? AF_INET : AF_INET6
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-    let descriptor = Descriptor(owning: try retrying("socket") { socket(domain, type, CInt(IPPROTO_TCP)) })
+    let descriptor = try Descriptor(opening: "socket") { socket(domain, type, CInt(IPPROTO_TCP)) }
     let fd = descriptor.rawValue
     if withholdingACK { try setOption(fd, CInt(IPPROTO_TCP), TCP_QUICKACK, 0, "setsockopt(TCP_QUICKACK)") }
     try setLinger(fd)
@@ -159,25 +159,4 @@ private func setLinger(_ fd: CInt) throws(SystemCallError) {
   try retrying("setsockopt(SO_LINGER)") {
     unsafe setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
   }
-}
-
-/// Descriptors that this process may still open.
-///
-/// The corresponding C function is `getrlimit(RLIMIT_NOFILE)`; what is open already is counted in /proc/self/fd.
-package func freeDescriptors() -> Int {
-  var limit = rlimit()
-  // SAFETY: `limit` outlives the call.
-  guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
-  return max(0, Int(clamping: limit.rlim_cur) - openDescriptors())
-}
-
-/// Descriptors that this process has open; 0 without /proc.
-package func openDescriptors() -> Int {
-  // SAFETY: the directory stream is closed once, after its last use.
-  guard let directory = unsafe opendir("/proc/self/fd") else { return 0 }
-  defer { unsafe closedir(directory) }
-  var entries = 0
-  while unsafe readdir(directory) != nil { entries += 1 }
-  // Without ".", ".." and the directory's own.
-  return max(0, entries - 3)
 }

@@ -15,6 +15,9 @@ package struct SystemCallError: Error, CustomStringConvertible {
   }
 
   package var description: String { "\(call): \(errno)" }
+
+  /// The process or the system is out of file descriptors.
+  package var isLackOfDescriptors: Bool { errno == .tooManyOpenFiles || errno == .tooManyOpenFilesInSystem }
 }
 
 /// Runs one system call, again while it is interrupted. With `retryingSize` the only place that reads `errno`.

@@ -14,7 +14,7 @@ package struct TunDevice: ~Copyable, Sendable {
   /// The corresponding C call is `ioctl(TUNSETIFF)`.
   package init(name: String) throws(SystemCallError) {
     // SAFETY: the name is a C string for the call; the shim copies at most IFNAMSIZ - 1 bytes of it.
-    descriptor = Descriptor(owning: try retrying("TUNSETIFF on /dev/net/tun") { unsafe clinux_open_tun(name) })
+    descriptor = try Descriptor(opening: "TUNSETIFF on /dev/net/tun") { unsafe clinux_open_tun(name) }
   }
 
   package var rawValue: CInt { descriptor.rawValue }

@@ -8,10 +8,9 @@ import SystemPackage
 ///
 /// The corresponding C functions are `connect`, `write` and `read` on AF_UNIX.
 package func askUnixSocket(at path: String, _ request: String) throws(SystemCallError) -> String {
-  let stream = Descriptor(
-    owning: try retrying("socket(AF_UNIX)") {
-      socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-    })
+  let stream = try Descriptor(opening: "socket(AF_UNIX)") {
+    socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+  }
   var form = sockaddr_un()
   form.sun_family = sa_family_t(AF_UNIX)
   guard path.utf8.count < MemoryLayout.size(ofValue: form.sun_path) else {

@@ -4,6 +4,7 @@
   import CLinux
   import CPcap
   import Glibc
+  import HalfOpenLinux
   import SystemPackage
 
   /// A libpcap handle, live or on a file. For one thread at a time.
@@ -19,6 +20,9 @@
     package init(_ options: CaptureOptions) throws(CaptureError) {
       let handle = try unsafe activated(options)
       do throws(CaptureError) {
+        if Descriptor.isReserved(unsafe pcap_fileno(handle)) {
+          throw CaptureError(.tooManyFiles, options.interface, "\(Errno.tooManyOpenFiles)", errno: .tooManyOpenFiles)
+        }
         try unsafe configure(handle, options)
       } catch {
         unsafe pcap_close(handle)

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Glibc
+import HalfOpen
 import HalfOpenLinux
 
 @main
@@ -9,6 +10,7 @@ enum Main {
   /// The main thread waits for signals; the command runs in a task and ends the process.
   static func main() {
     holdStandardDescriptors()
+    requireDescriptors()
     ProcessSignals.takeOver()
     let command = parse()
     let interruption = Interruption()
@@ -20,6 +22,17 @@ enum Main {
         continue
       }
       if !interruption.stop(signal: signal) { _exit(128 + signal) }
+    }
+  }
+
+  /// Without one beyond the reserve no command can do anything, and the language's runtime traps.
+  private static func requireDescriptors() {
+    do throws(SystemCallError) {
+      _ = try EventDescriptor()
+    } catch {
+      let fault = CheckError(error, subject: "starting")
+      Diagnostics.say("\(fault)")
+      exit(ExitCode.Fault(fault.code).rawValue)
     }
   }
 

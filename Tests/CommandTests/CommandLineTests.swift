@@ -49,6 +49,22 @@ import Testing
     #expect(input.errors.contains("Bad file descriptor"), "\(input.errors)")
   }
 
+  @Test(arguments: ["auto", "connect", "packet"]) func withoutDescriptorsItSaysWhatToDo(backend: String) throws {
+    var verdicts = 0
+    for limit in [4, 5, 8, 11, 12, 14, 17, 20, 22, 24, 64] {
+      let end = try halfopen(
+        "check", open, "--backend", backend, "-t", "10s", prefix: ["prlimit", "--nofile=\(limit):\(limit)", "--"])
+      if end.exitCode == 0 {
+        verdicts += 1
+        continue
+      }
+      #expect(end.exitCode == 75, "\(limit) descriptors: \(end.errors)")
+      #expect(end.errors.split(separator: "\n").count == 1, "\(limit) descriptors: \(end.errors)")
+      #expect(end.errors.hasPrefix("halfopen: ") && end.errors.contains("raise `ulimit -n`"), "\(end.errors)")
+    }
+    #expect(verdicts > 0)
+  }
+
   @Test func missingPermissionHasTheLineToRun() throws {
     let end = try halfopen("check", open, "--mark", "7", prefix: Self.withoutAny)
     #expect(end.exitCode == 77)

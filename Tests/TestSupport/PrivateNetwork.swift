@@ -16,8 +16,14 @@ package func withPrivateNetwork<R: Sendable>(
 package struct PrivateNetwork: Sendable {
   let namespace: NetworkNamespace
 
-  /// Runs ip(8) with space-separated arguments.
-  package func ip(_ arguments: String, input: String = "") throws { try run("ip " + arguments, input: input) }
+  /// Runs ip(8) with space-separated arguments. `addr add PREFIX dev NAME nodad` returns when the address is usable.
+  package func ip(_ arguments: String, input: String = "") throws {
+    let words = arguments.split(separator: " ").map(String.init)
+    if words.count == 6, words[0...1] == ["addr", "add"], words[5] == "nodad", let prefix = IPPrefix(words[2]) {
+      return try namespace.addAddress(prefix, to: words[4])
+    }
+    try run("ip " + arguments, input: input)
+  }
 
   /// Runs a command of space-separated words.
   /// - Parameter input: what the command reads from its standard input.

@@ -11,8 +11,9 @@ enum ConnectShortage {
 
   init?(_ error: SystemCallError) {
     switch error.errno {
-    // ENOSPC: epoll's watches of the user (epoll_ctl(2)).
-    case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noSpace: self = .descriptors
+    case _ where error.isLackOfDescriptors: self = .descriptors
+    // Epoll's watches of the user (epoll_ctl(2)).
+    case .noSpace: self = .descriptors
     // From bind it means that the address is not ours.
     case .addressNotAvailable where "\(error.call)" == "connect": self = .ports
     case .addressInUse, .resourceTemporarilyUnavailable: self = .ports

@@ -6,9 +6,6 @@ import SystemPackage
 
 /// The connect engine's port to the kernel of the calling thread's network namespace.
 package struct KernelConnectPort: ConnectPort, ~Copyable {
-  /// Kept back for the rest of the process.
-  private static var margin: Int { 8 }
-
   private var sockets: StreamSockets
   private let epoll: Epoll
   private var hops: NextHopWatch
@@ -46,7 +43,7 @@ package struct KernelConnectPort: ConnectPort, ~Copyable {
     self.hops = hops
     sockets = StreamSockets()
     ports = setup.portRange == nil ? configuration.sourcePorts.map(PortPicker.init) : nil
-    room = max(1, freeDescriptors() - Self.margin)
+    room = max(1, freeDescriptors())
   }
 
   package var openSockets: Int { sockets.count }

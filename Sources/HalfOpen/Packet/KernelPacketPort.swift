@@ -58,8 +58,13 @@
       self.configuration = configuration
       self.now = now
       socket4 = try KernelPacketPort.openSocket(.v4, configuration)
-      // A host without IPv6 still checks IPv4.
-      socket6 = try? IPv6Socket(KernelPacketPort.openSocket(.v6, configuration))
+      do throws(CheckError) {
+        socket6 = try IPv6Socket(KernelPacketPort.openSocket(.v6, configuration))
+      } catch {
+        if error.code == .tooManyFiles { throw error }
+        // A host without IPv6 still checks IPv4.
+        socket6 = nil
+      }
       routes = try Routes(configuration)
       ports = try SourcePorts(range: configuration.sourcePorts, count: configuration.maximumPorts)
       captures = Captures(

@@ -12,18 +12,24 @@ struct SourcePorts {
   /// Reserved and not yet handed out.
   private var unused: [UInt16] = []
 
-  /// A block of `count` ports outside of the kernel's own range, or exactly the ports of `range`.
+  /// A block of `count` ports outside of the kernel's own range, or exactly the ports of `range`. One is taken at once, so
+  /// that a range without a free one shows now and not in every check.
   ///
-  /// - Throws: `CheckError` that names the range, if every port of it is in use.
+  /// - Throws: `CheckError` that names the range, if every port of it is in use; without descriptors too.
   init(range: ClosedRange<UInt16>?, count: Int) throws(CheckError) {
-    if let range {
-      window = range
-      candidates = Array(range).reversed()
-      try reserveFirst(of: range)
-      return
-    }
-    window = SourcePorts.block(of: count, avoiding: ephemeralPorts())
+    window = range ?? SourcePorts.block(of: count, avoiding: ephemeralPorts())
     candidates = window.reversed()
+    do throws(SystemCallError) {
+      try reserveNext()
+    } catch {
+      let name =
+        window.count == 1
+        ? "source port \(window.lowerBound)" : "source ports \(window.lowerBound)-\(window.upperBound)"
+      if error.isLackOfDescriptors { throw CheckError(error, subject: "reserving \(name)") }
+      throw CheckError(
+        .addressNotAvailable, subject: name, advice: "choose another --source-port", errno: error.errno,
+        call: "\(error.call)")
+    }
   }
 
   /// Where a block lies: above the kernel's range or below, at random so that two engines seldom want the same ports.
@@ -36,34 +42,28 @@ struct SourcePorts {
     return UInt16(clamping: start)...UInt16(clamping: start + count - 1)
   }
 
-  /// Up to `count` more ports; those in use by others are passed over.
+  /// Up to `count` more ports; those in use by others are passed over. Fewer where there are no descriptors for them.
   mutating func reserve(_ count: Int) -> [UInt16] {
-    var found = unused
-    unused.removeAll()
-    while found.count < count, let port = candidates.popLast() {
-      guard let reservation = try? PortReservation(port) else { continue }
-      reserved.append(reservation)
-      found.append(port)
-    }
-    return found
+    while unused.count < count, (try? reserveNext()) != nil {}
+    defer { unused.removeAll() }
+    return unused
   }
 
-  /// One port is taken at once, so that a range without a free one shows now and not in every check.
-  private mutating func reserveFirst(of range: ClosedRange<UInt16>) throws(CheckError) {
+  /// - Throws: `SystemCallError`, EMFILE without a descriptor for the next port, which is kept for later.
+  private mutating func reserveNext() throws(SystemCallError) {
     var failure = SystemCallError(call: "bind", errno: .addressInUse)
-    while let port = candidates.popLast() {
+    while let port = candidates.last {
       do throws(SystemCallError) {
         reserved.append(try PortReservation(port))
         unused.append(port)
+        candidates.removeLast()
         return
       } catch {
+        if error.isLackOfDescriptors { throw error }
         failure = error
+        candidates.removeLast()
       }
     }
-    let name =
-      range.count == 1 ? "source port \(range.lowerBound)" : "source ports \(range.lowerBound)-\(range.upperBound)"
-    throw CheckError(
-      .addressNotAvailable, subject: name, advice: "choose another --source-port", errno: failure.errno,
-      call: "\(failure.call)")
+    throw failure
   }
 }

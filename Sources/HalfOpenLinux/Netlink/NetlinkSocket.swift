@@ -33,8 +33,7 @@ package struct NetlinkSocket: NetlinkPort, ~Copyable {
 
   package init() throws(SystemCallError) {
     let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-    let descriptor = Descriptor(
-      owning: try retrying("socket(AF_NETLINK)") { socket(AF_NETLINK, type, NETLINK_ROUTE) })
+    let descriptor = try Descriptor(opening: "socket(AF_NETLINK)") { socket(AF_NETLINK, type, NETLINK_ROUTE) }
     let fd = descriptor.rawValue
     var timeout = timeval(tv_sec: 2, tv_usec: 0)
     // SAFETY: the kernel reads one timeval.

@@ -31,6 +31,16 @@ package struct Capabilities: Hashable, Sendable {
       hasNetRaw: effective & 1 << UInt64(CAP_NET_RAW) != 0, hasNetAdmin: effective & 1 << UInt64(CAP_NET_ADMIN) != 0)
   }
 
+  /// Takes every capability from the calling thread, and so from the threads that it starts.
+  ///
+  /// The corresponding C function is `capset`.
+  package static func drop() throws(SystemCallError) {
+    var header = __user_cap_header_struct(version: UInt32(_LINUX_CAPABILITY_VERSION_3), pid: 0)
+    var sets = [__user_cap_data_struct(), __user_cap_data_struct()]
+    // SAFETY: version 3 reads two elements (capset(2)).
+    try retrying("capset") { unsafe clinux_capset(&header, &sets) }
+  }
+
   /// The command that gives this program what it lacks. `sudo` runs it.
   package static var grantCommand: String { "sudo setcap cap_net_raw=ep \(shellQuoted(executablePath))" }
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CLinux
-import Glibc
 import HalfOpenLinux
 import SystemPackage
 import TestSupport
@@ -17,7 +15,7 @@ import Testing
   @Test func rootWithoutTheCapabilityMayNot() async throws {
     // Capabilities belong to the thread, and this one ends with the test.
     let found = try await withPrivateNetwork { _ in
-      try dropCapabilities()
+      try Capabilities.drop()
       return Capabilities.probe()
     }
     #expect(found.rawSocketError == .notPermitted && found.packetSocketError == .notPermitted)
@@ -30,12 +28,5 @@ import Testing
     #expect(path.hasPrefix("/"))
     #expect(Capabilities.grantCommand.hasPrefix("sudo setcap cap_net_raw=ep "))
     #expect(Capabilities.grantCommand.contains(path.split(separator: "/").last ?? ""))
-  }
-
-  private func dropCapabilities() throws {
-    var header = __user_cap_header_struct(version: UInt32(_LINUX_CAPABILITY_VERSION_3), pid: 0)
-    var sets = [__user_cap_data_struct(), __user_cap_data_struct()]
-    // SAFETY: version 3 reads two elements (capset(2)).
-    try retrying("capset") { unsafe clinux_capset(&header, &sets) }
   }
 }

@@ -15,7 +15,12 @@
 
     init(_ job: SweepJob, resume: SweepCheckpoint? = nil) throws(CheckError) {
       self.job = job
-      let state = try SweepState(job, resume: resume, now: .now)
+      var state = try SweepState(
+        positions: job.positions, fingerprint: job.fingerprint, configuration: job.configuration, resume: resume,
+        now: .now)
+      for fault in job.paths.faults {
+        state.notice("\(fault.error): \(fault.targets) targets from \(fault.range.first) to \(fault.range.last)")
+      }
       do throws(SystemCallError) {
         shared = try SweepShared(state)
       } catch {
@@ -41,34 +46,20 @@
       return try batch.get()
     }
 
-    func changeRate(_ change: @Sendable (Double) -> Double) {
-      shared.withLock { state in
-        let rate = change(state.rate.asked)
-        if rate > 0 { state.rate.ask(rate) }
-      }
-      shared.wakeSender()
-    }
+    func changeRate(_ change: @Sendable (Double) -> Double) { shared.changeRate(change) }
 
     func stop() { shared.stop() }
 
-    func takeNotices() -> [String] {
-      shared.withLock { state in
-        defer { state.notices = [] }
-        return state.notices
-      }
-    }
+    func takeNotices() -> [String] { shared.takeNotices() }
 
-    func checkpoint() -> SweepCheckpoint {
-      let (fingerprint, seed) = (job.fingerprint, job.seed)
-      return shared.withLock { $0.checkpoint(job: fingerprint, seed: seed, now: .now) }
-    }
+    func checkpoint() -> SweepCheckpoint { shared.checkpoint(job: job.fingerprint, seed: job.seed) }
 
     /// Made here, so that a fault is the caller's to see and the sockets are of its namespace; then each thread has its own.
     private static func startThreads(
       _ job: SweepJob, shared: SweepShared, gate: Semaphore
     ) throws(CheckError) {
-      var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared)
       var sender: SweepSender? = try SweepSender(job, shared: shared)
+      var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared)
       do throws(SystemCallError) {
         var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
           receiver?.run()

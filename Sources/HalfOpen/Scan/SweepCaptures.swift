@@ -35,23 +35,41 @@
       let watches = job.configuration.reset == .auto
       let room = SweepCaptures.room(rate: job.configuration.rate)
       for interface in job.paths.interfaces {
-        let sources = job.paths.sources(of: interface)
-        do throws(CaptureError) {
-          let isLoopback = job.paths.isLoopback(interface)
-          var capture = try Capture(
-            CaptureOptions(
-              interface: job.paths.name(of: interface), direction: watches && !isLoopback ? .both : .incoming,
-              delivery: job.configuration.rate > 2000 ? .batched(milliseconds: 5) : .immediate, snapLength: 96,
-              bufferSize: room))
-          let filter = ReplyFilter(
-            addresses: isLoopback ? [] : sources.map { .init($0) }, ports: job.ports.map { $0...$0 },
-            linkType: capture.linkType)
-          try capture.replaceFilter(watches ? filter.textWithResets : filter.text)
-          entries.append(
-            Entry(capture, interface: interface, isLoopback: isLoopback, filter: filter, isWatching: watches))
-        } catch {
-          throw CheckError(error)
+        let isLoopback = job.paths.isLoopback(interface)
+        try open(
+          job.paths.name(of: interface), interface, isLoopback: isLoopback, isWatching: watches,
+          sources: isLoopback ? [] : job.paths.sources(of: interface), job, room: room)
+      }
+      for name in job.configuration.captureInterfaces {
+        guard let interface = interfaceIndex(name) else {
+          throw CheckError(
+            .linkDown, subject: "interface \(name): there is none", advice: "see `ip link` for those there are")
         }
+        guard !entries.contains(where: { $0.interface == interface }) else { continue }
+        // Nothing of ours leaves there, so no RST either.
+        try open(
+          name, interface, isLoopback: false, isWatching: false, sources: Set(job.paths.all.map(\.source)), job,
+          room: room)
+      }
+    }
+
+    private func open(
+      _ name: String, _ interface: UInt32, isLoopback: Bool, isWatching: Bool, sources: Set<IPAddress>, _ job: SweepJob,
+      room: Int32
+    ) throws(CheckError) {
+      do throws(CaptureError) {
+        var capture = try Capture(
+          CaptureOptions(
+            interface: name, direction: isWatching && !isLoopback ? .both : .incoming,
+            delivery: job.configuration.rate > 2000 ? .batched(milliseconds: 5) : .immediate, snapLength: 96,
+            bufferSize: room))
+        let filter = ReplyFilter(
+          addresses: sources.map { .init($0) }, ports: job.ports.map { $0...$0 }, linkType: capture.linkType)
+        try capture.replaceFilter(isWatching ? filter.textWithResets : filter.text)
+        entries.append(
+          Entry(capture, interface: interface, isLoopback: isLoopback, filter: filter, isWatching: isWatching))
+      } catch {
+        throw CheckError(error)
       }
     }
 

@@ -3,7 +3,7 @@
 import HalfOpenLinux
 import HalfOpenWire
 
-/// Everything about a sweep that does not change while it runs.
+/// Everything about a sweep by packets that does not change while it runs.
 final class SweepJob: Sendable {
   let targets: TargetSet
   let configuration: SweepConfiguration
@@ -21,18 +21,9 @@ final class SweepJob: Sendable {
   let fingerprint: UInt64
   private let reservation: SourcePorts
 
-  init(targets: TargetSet, configuration: SweepConfiguration, seed: UInt64) throws(CheckError) {
-    guard targets.count > 0 else {
-      throw .invalid("job: no target is left to probe", advice: "see what was excluded or left out as reserved")
-    }
-    guard configuration.rate > 0, configuration.retries >= 0, configuration.retries <= 15 else {
-      throw .invalid("rate or retries", advice: "the rate is above 0, retries are 0 to 15")
-    }
-    self.targets = targets
-    self.configuration = configuration
-    self.seed = seed
-    order = ProbeOrder(count: targets.count, seed: seed)
-    positions = configuration.shard.positions(of: targets.count)
+  init(_ outline: SweepOutline) throws(CheckError) {
+    (targets, configuration, seed) = (outline.targets, outline.configuration, outline.seed)
+    (order, positions, fingerprint) = (outline.order, outline.positions, outline.fingerprint)
     paths = try RouteMap(targets: targets, configuration: configuration)
     if paths.all.isEmpty, let fault = paths.faults.first { throw fault.error }
     transmit = try TransmitChoice(paths: paths.all, configuration: configuration)
@@ -44,10 +35,6 @@ final class SweepJob: Sendable {
       throw CheckError(
         .noLocalPorts, subject: "no source port is free for the sweep", advice: "choose some with --source-port")
     }
-    let hash = SipHash(key: (0x6861_6c66_6f70_656e, 0x7377_6565_706a_6f62))
-    fingerprint = hash.hash(
-      targets.fingerprint, seed, positions.lowerBound, positions.upperBound, UInt64(configuration.retries),
-      configuration.allStates ? 1 : 0)
   }
 
   /// The port that probes of a pass leave from.

@@ -27,6 +27,25 @@ final class SweepShared: Sendable {
   func clearSenderBell() { senderBell.clear() }
   func clearReceiverBell() { receiverBell.clear() }
 
+  func changeRate(_ change: @Sendable (Double) -> Double) {
+    state.withLock { state in
+      let rate = change(state.rate.asked)
+      if rate > 0 { state.rate.ask(rate) }
+    }
+    wakeSender()
+  }
+
+  func takeNotices() -> [String] {
+    state.withLock { state in
+      defer { state.notices = [] }
+      return state.notices
+    }
+  }
+
+  func checkpoint(job: UInt64, seed: UInt64) -> SweepCheckpoint {
+    state.withLock { $0.checkpoint(job: job, seed: seed, now: .now) }
+  }
+
   func notice(_ text: String) {
     state.withLock { $0.notice(text) }
   }

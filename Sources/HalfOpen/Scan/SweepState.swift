@@ -118,6 +118,9 @@ extension SweepState {
     lastTurn = now
   }
 
+  /// Probes of a pass are being sent, or wait for their time.
+  var isSendingPass: Bool { if case .sending = passes.phase { true } else { false } }
+
   /// What to do now, with at most `limit` positions to probe appended to `positions`.
   mutating func nextTurn(upTo limit: Int, now: Instant, into positions: inout [UInt64]) -> Turn {
     let spent = Duration.nanoseconds(lastTurn.map { now.nanoseconds(since: $0) } ?? 0)
@@ -283,14 +286,33 @@ extension SweepState {
     return noted
   }
 
-  private mutating func take(_ one: Heard) {
-    var result = one.match.result
-    switch result.verdict.state {
+  /// A check of a target has ended, silence included, or could not be done.
+  mutating func noteCheck(of position: UInt64, _ end: Result<SweepResult, CheckError>) {
+    guard found < maximumResults, answered.note(position) == .first else { return }
+    switch end {
+    case .success(let result):
+      if result.verdict.state != .noAnswer { progress.received &+= 1 }
+      count(result.verdict.state)
+      if allStates || result.verdict.state == .open { results.append(result) }
+      if found >= maximumResults { isStopped = true }
+    case .failure(let error):
+      progress.errors += 1
+      notice("\(error)")
+    }
+  }
+
+  private mutating func count(_ state: CheckResult.State) {
+    switch state {
     case .open: progress.open += 1
     case .closed: progress.closed += 1
     case .unreachable: progress.unreachable += 1
     case .noAnswer: progress.noAnswer += 1
     }
+  }
+
+  private mutating func take(_ one: Heard) {
+    var result = one.match.result
+    count(result.verdict.state)
     if let pass = one.match.pass ?? (passes.pass == 0 ? 0 : nil),
       let sent = log.time(pass: pass, position: one.match.position)
     {
@@ -333,10 +355,13 @@ extension SweepState {
   /// The start of a job, or where its checkpoint was.
   ///
   /// - Throws: `CheckError` for the checkpoint of another job.
-  init(_ job: SweepJob, resume: SweepCheckpoint?, now: Instant) throws(CheckError) {
-    self.init(positions: job.positions, configuration: job.configuration, now: now)
+  init(
+    positions: Range<UInt64>, fingerprint: UInt64, configuration: SweepConfiguration, resume: SweepCheckpoint?,
+    now: Instant
+  ) throws(CheckError) {
+    self.init(positions: positions, configuration: configuration, now: now)
     guard let resume else { return }
-    guard resume.job == job.fingerprint, restore(resume, retries: job.configuration.retries, now: now) else {
+    guard resume.job == fingerprint, restore(resume, retries: configuration.retries, now: now) else {
       throw .invalid(
         "checkpoint: it is of another job",
         advice: "resume with the targets, ports, exclusions, shard, seed, retries and states of the first run")

@@ -14,6 +14,11 @@ import Synchronization
 ///
 /// A slow reader slows the sweep, not the memory. A sweep runs once.
 public final class Sweep: Sendable {
+  /// Which engine it is that does the work.
+  public let backend: CheckResult.Backend
+  /// Why that one, in a sentence.
+  public let why: String
+
   private let run: any SweepRun
 
   /// Opens everything a sweep needs, in the calling thread's network namespace. Nothing is sent yet.
@@ -29,15 +34,32 @@ public final class Sweep: Sendable {
   package init(
     targets: TargetSet, configuration: SweepConfiguration, resume: SweepCheckpoint? = nil
   ) throws(CheckError) {
+    let outline = try SweepOutline(
+      targets: targets, configuration: configuration,
+      seed: configuration.seed ?? resume?.seed ?? .random(in: .min ... .max))
+    guard configuration.engine != .connect else {
+      (run, backend, why) = (try ConnectSweep(outline, resume: resume), .connect, "it was asked for")
+      return
+    }
+    do throws(CheckError) {
+      run = try Sweep.packetSweep(outline, resume: resume)
+      backend = .packet
+      why = configuration.engine == .packet ? "it was asked for" : "CAP_NET_RAW and libpcap are there"
+    } catch {
+      let isForPackets = configuration.transmit == .link || configuration.gatewayMAC != nil
+      guard configuration.engine == .auto, !isForPackets, error.code == .notPermitted || error.code == .unsupported
+      else { throw error }
+      (run, backend, why) = (try ConnectSweep(outline, resume: resume), .connect, "no packet engine: \(error)")
+    }
+  }
+
+  private static func packetSweep(
+    _ outline: SweepOutline, resume: SweepCheckpoint?
+  ) throws(CheckError) -> any SweepRun {
     #if HALFOPEN_LIBPCAP
-      run = try PacketSweep(
-        SweepJob(
-          targets: targets, configuration: configuration,
-          seed: configuration.seed ?? resume?.seed ?? .random(in: .min ... .max)),
-        resume: resume)
+      return try PacketSweep(SweepJob(outline), resume: resume)
     #else
-      throw CheckError(
-        .unsupported, subject: "a sweep by packets", advice: "build with libpcap (trait Libpcap)")
+      throw CheckError(.unsupported, subject: "a sweep by packets", advice: "build with libpcap (trait Libpcap)")
     #endif
   }
 

@@ -4,6 +4,17 @@ public import HalfOpenWire
 
 /// How to sweep. The defaults are polite.
 public struct SweepConfiguration: Hashable, Sendable {
+  /// Which engine does the work.
+  public enum Engine: String, Hashable, Sendable, CaseIterable {
+    /// `packet` where the process may use it, else `connect`.
+    case auto
+    /// Hand-built packets: any rate, a bit of memory a target. Needs CAP_NET_RAW and libpcap.
+    case packet
+    /// A check of the connect engine for each target: thousands a second, no privilege. The time to live, TCP options,
+    /// reset policy and source addresses that are not the host's are not for it.
+    case connect
+  }
+
   /// How SYNs leave.
   public enum Transmit: String, Hashable, Sendable, CaseIterable {
     /// `link` where packets leave in Ethernet frames and no firewall mark is asked for, else `ip`; for each interface by
@@ -28,7 +39,9 @@ public struct SweepConfiguration: Hashable, Sendable {
   public var seed: UInt64?
   /// Which part of the sweep to do.
   package var shard: Shard
-  /// How SYNs leave.
+  /// Which engine does the work.
+  public var engine: Engine
+  /// How SYNs leave. Packet engine only.
   public var transmit: Transmit
   /// The interface to send from, by name; nil for the one the route says.
   public var interface: String?
@@ -43,6 +56,8 @@ public struct SweepConfiguration: Hashable, Sendable {
   public var mark: UInt32?
   /// Who answers a SYN-ACK with the RST.
   public var reset: CheckerConfiguration.ResetPolicy
+  /// Further interfaces to look for replies on: where they come another way than the probes leave.
+  public var captureInterfaces: [String]
   /// The TCP options of a SYN.
   public var tcpOptions: TCPOptionLayout
   /// The time to live or hop limit of a SYN.
@@ -58,8 +73,10 @@ public struct SweepConfiguration: Hashable, Sendable {
     self.retries = retries
     self.allStates = allStates
     shard = .whole
+    engine = .auto
     transmit = .auto
     reset = .auto
+    captureInterfaces = []
     tcpOptions = .mss
     ttl = 64
   }

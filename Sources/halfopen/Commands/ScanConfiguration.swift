@@ -13,6 +13,7 @@ extension ScanCommand {
     configuration.maximumTime = pace.maxTime?.duration
     configuration.maximumResults = pace.maxResults
     configuration.seed = selection.seed
+    configuration.engine = SweepConfiguration.Engine(rawValue: engine.backend.rawValue) ?? .auto
     configuration.transmit = packets.transmit
     configuration.tcpOptions = packets.tcpOptions
     configuration.ttl = packets.ttl
@@ -22,6 +23,7 @@ extension ScanCommand {
     configuration.sourcePorts = engine.sourcePort?.range
     configuration.mark = engine.mark?.value
     configuration.reset = engine.reset
+    configuration.captureInterfaces = engine.captureInterface
     configuration.shard = try shard()
     return configuration
   }

@@ -5,6 +5,8 @@ import HalfOpenLinux
 
 /// What a scan needs of a sweep: tests make one up.
 protocol RunningSweep: Sendable {
+  var backend: CheckResult.Backend { get }
+  var why: String { get }
   var progress: SweepProgress { get }
   func nextBatch() async throws(CheckError) -> [SweepResult]?
   func changeRate(_ change: @Sendable (Double) -> Double)
@@ -60,6 +62,7 @@ struct ScanRun: Sendable {
     } catch {
       throw ScanRefusal(error)
     }
+    tell(sweep, start)
     let path = try await checkpointPath(start)
     let outputs = try outputs(start) { failure in
       Diagnostics.say(failure)
@@ -79,6 +82,12 @@ struct ScanRun: Sendable {
     if !start.command.output.quiet { Diagnostics.table(ScanProgressLine.table(progress)) }
     keep(checkpoint, isNeeded: !progress.isComplete || hasLostOutput, outputs: outputs)
     return code(progress, failure: failure, targets: start.targets, hasLostOutput: hasLostOutput)
+  }
+
+  private func tell(_ sweep: any RunningSweep, _ start: ScanStart) {
+    let isFallback = sweep.backend == .connect && start.configuration.engine == .auto
+    guard start.command.output.verbose || isFallback && !start.command.output.quiet else { return }
+    Diagnostics.say("using the \(sweep.backend.rawValue) engine: \(sweep.why)")
   }
 
   private func outputs(

@@ -9,6 +9,8 @@ import Synchronization
 
 /// A sweep without a network: every target is open, `batch` of them at a time.
 final class FakeSweep: RunningSweep {
+  let backend = CheckResult.Backend.packet
+  let why = "it is made up"
   struct State {
     /// Results given so far in this run, and where it began.
     var given: UInt64 = 0

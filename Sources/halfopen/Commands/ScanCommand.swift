@@ -44,7 +44,7 @@ struct ScanCommand: ParsableCommand, Executable {
   }
 
   func execute(_ interruption: Interruption) async -> Int32 {
-    await ScanRun(interruption: interruption).run(self, arguments: Array(CommandLine.arguments.dropFirst(2)))
+    await ScanRun(interruption).run(self, arguments: Array(CommandLine.arguments.dropFirst(2)))
   }
 }
 
@@ -203,7 +203,9 @@ struct ScanOutput: ParsableArguments {
   @Option(help: ArgumentHelp("Record every packet sent and matched.", valueName: "FILE"), completion: .file())
   var pcap: String?
 
-  @Option(help: ArgumentHelp("Become this user once everything is open.", valueName: "NAME"))
+  @Option(
+    help: ArgumentHelp(
+      "Become this user once everything is open, to write the files (default: who called sudo).", valueName: "NAME"))
   var user: String?
 
   @Flag(help: "Print the plan and the first packets, and send nothing.")

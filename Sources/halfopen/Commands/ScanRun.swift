@@ -31,6 +31,9 @@ struct ScanRun: Sendable {
     try Sweep(targets: targets, configuration: configuration, resume: resume)
   }
 
+  /// What gives up all rights once everything that needs them is open.
+  var drop: @Sendable (_ user: String?) async throws(ScanRefusal) -> String?
+
   /// - Parameter arguments: those behind `halfopen scan`.
   /// - Returns: the exit code.
   func run(_ command: ScanCommand, arguments: [String]) async -> Int32 {
@@ -63,6 +66,9 @@ struct ScanRun: Sendable {
       throw ScanRefusal(error)
     }
     tell(sweep, start)
+    // Before the first file is made: each belongs to who we are from here on.
+    let dropped = try await drop(start.command.output.user)
+    if start.command.output.verbose, let dropped { Diagnostics.say(dropped) }
     let path = try await checkpointPath(start)
     let outputs = try outputs(start) { failure in
       Diagnostics.say(failure)

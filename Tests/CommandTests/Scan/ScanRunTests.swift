@@ -27,9 +27,11 @@ import Testing
     pause: @escaping @Sendable (UInt64) async throws(CheckError) -> Void = { _ throws(CheckError) in }
   ) async throws -> Int32 {
     let arguments = arguments + ["-q"]
-    let run = ScanRun(interruption: interruption) { targets, configuration, resume throws(CheckError) in
-      FakeSweep(targets, configuration, resume: resume, pause: pause)
-    }
+    let run = ScanRun(
+      interruption: interruption,
+      open: { targets, configuration, resume throws(CheckError) in
+        FakeSweep(targets, configuration, resume: resume, pause: pause)
+      }, drop: { _ throws(ScanRefusal) in nil })
     return await run.run(try ScanCommand.parse(arguments), arguments: arguments)
   }
 
@@ -128,10 +130,12 @@ import Testing
     let seen = Mutex<(UInt64, SweepConfiguration)?>(nil)
     let arguments = ["--resume=\(checkpoint)", "--rate", "77", "-q"]
     try await eventually { (try? SweepCheckpointFile.open(checkpoint)) != nil }
-    let run = ScanRun(interruption: Interruption()) { targets, configuration, resume throws(CheckError) in
-      seen.withLock { $0 = (targets.count, configuration) }
-      return FakeSweep(targets, configuration, resume: resume)
-    }
+    let run = ScanRun(
+      interruption: Interruption(),
+      open: { targets, configuration, resume throws(CheckError) in
+        seen.withLock { $0 = (targets.count, configuration) }
+        return FakeSweep(targets, configuration, resume: resume)
+      }, drop: { _ throws(ScanRefusal) in nil })
     #expect(await run.run(try ScanCommand.parse(arguments), arguments: arguments) == 0)
     let (count, configuration) = try #require(seen.withLock { $0 })
     #expect(count == 256)

@@ -70,7 +70,9 @@ final class ScratchFolder: Sendable {
   func file(_ name: String) -> String { "\(path)/\(name)" }
   func text(_ name: String) throws -> String { String(decoding: try readFile(file(name)), as: UTF8.self) }
 
-  func contents() -> [String] {
+  func contents() -> [String] { ScratchFolder.names(in: path) }
+
+  static func names(in path: String) -> [String] {
     guard let folder = unsafe opendir(path) else { return [] }
     defer { unsafe closedir(folder) }
     var names: [String] = []

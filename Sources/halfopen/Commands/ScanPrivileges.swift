@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HalfOpen
 import HalfOpenLinux
 import SystemPackage
 
@@ -30,5 +31,19 @@ extension ScanRefusal {
         lines: ["can't give up privileges: \(error.call): \(error.errno); start as the user to be"],
         code: ExitCode.noPermission)
     }
+  }
+}
+
+extension ScanStart {
+  /// The connect engine opens a socket for each target, so what a socket's options need it needs to the end.
+  func needsRights(_ backend: CheckResult.Backend) throws(ScanRefusal) -> Bool {
+    let isLow = configuration.sourcePorts.map { $0.lowerBound < 1024 } ?? false
+    guard backend == .connect, configuration.mark != nil || isLow else { return false }
+    guard command.output.user == nil else {
+      throw ScanRefusal(
+        lines: ["--user with --mark or source ports below 1024 needs the packet engine; start as that user instead"],
+        code: ExitCode.usage)
+    }
+    return true
   }
 }

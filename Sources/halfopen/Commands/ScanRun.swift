@@ -67,8 +67,12 @@ struct ScanRun: Sendable {
     }
     tell(sweep, start)
     // Before the first file is made: each belongs to who we are from here on.
-    let dropped = try await drop(start.command.output.user)
-    if start.command.output.verbose, let dropped { Diagnostics.say(dropped) }
+    if try start.needsRights(sweep.backend) {
+      Diagnostics.say("--mark and source ports below 1024 need rights for each connection: they are kept")
+    } else {
+      let dropped = try await drop(start.command.output.user)
+      if start.command.output.verbose, let dropped { Diagnostics.say(dropped) }
+    }
     let path = try await checkpointPath(start)
     let outputs = try outputs(start) { failure in
       Diagnostics.say(failure)

@@ -23,6 +23,18 @@ public enum TCPOptionLayout: String, Hashable, Sendable, CaseIterable {
     }
   }
 
+  /// Where TSval stands in the options, nil for none.
+  fileprivate var timestampOffset: Int? {
+    switch self {
+    case .mss, .windows: nil
+    case .linux: 8
+    case .bsd: 12
+    }
+  }
+
+  /// Whether a SYN says the time, which its SYN-ACK then repeats (RFC 7323 section 3).
+  public var hasTimestamps: Bool { timestampOffset != nil }
+
   fileprivate func emit(into out: inout MutableSpan<UInt8>, at offset: Int, mss: UInt16, timestamp: UInt32) {
     out.store32(0x0204_0000 | UInt32(mss), at: offset)
     let rest = offset &+ 4
@@ -53,6 +65,8 @@ public enum TCPOptionLayout: String, Hashable, Sendable, CaseIterable {
 /// then turns the slot into any probe, as often as wanted, with right checksums each time. Neither allocates.
 public struct ProbeTemplate: Sendable {
   private let segment: SegmentTemplate
+  /// TSval, and where it stands behind the TCP header's first byte.
+  private let clock: (value: UInt32, offset: Int)?
 
   /// The source address of every probe.
   public let source: IPAddress
@@ -75,6 +89,7 @@ public struct ProbeTemplate: Sendable {
     segment = SegmentTemplate(source: source, ttl: ttl, flags: .syn, window: window, optionLength: layout.length) {
       layout.emit(into: &$0, at: $1, mss: mss, timestamp: timestamp)
     }
+    clock = layout.timestampOffset.map { (timestamp, 20 &+ $0) }
   }
 
   /// Length of a probe in bytes, from its IP header on.
@@ -97,14 +112,16 @@ public struct ProbeTemplate: Sendable {
   ///   - destinationPort: the port to probe.
   ///   - sequence: the initial sequence number, a cookie.
   ///   - identification: the IPv4 identification; the kernel replaces 0 on a raw IP socket. Unused in IPv6.
+  ///   - timestamp: TSval of a layout that has timestamps; nil for the template's.
   /// - Precondition: `destination` is of the family of ``source``, and `buffer` has room for `length` bytes at `offset`.
   public func patch(
     into buffer: inout MutableSpan<UInt8>, at offset: Int = 0, destination: IPAddress, sourcePort: UInt16,
-    destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16 = 0
+    destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16 = 0, timestamp: UInt32? = nil
   ) {
     segment.patch(
       into: &buffer, at: offset, destination: destination, sourcePort: sourcePort, destinationPort: destinationPort,
-      sequence: sequence, identification: identification)
+      sequence: sequence, identification: identification,
+      clock: clock.map { (old: $0.value, new: timestamp ?? $0.value, offset: $0.offset) })
   }
 }
 
@@ -149,7 +166,7 @@ public struct ResetTemplate: Sendable {
   ) {
     segment.patch(
       into: &buffer, at: offset, destination: destination, sourcePort: sourcePort, destinationPort: destinationPort,
-      sequence: sequence, identification: identification)
+      sequence: sequence, identification: identification, clock: nil)
   }
 }
 
@@ -211,7 +228,8 @@ private struct SegmentTemplate: Sendable {
   @inline(__always)
   func patch(
     into out: inout MutableSpan<UInt8>, at offset: Int, destination: IPAddress, sourcePort: UInt16,
-    destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16
+    destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16,
+    clock: (old: UInt32, new: UInt32, offset: Int)?
   ) {
     out.requireRoom(length, at: offset)
     var checksum = Checksum()
@@ -236,6 +254,12 @@ private struct SegmentTemplate: Sendable {
     out.store32(sequence.rawValue, at: tcp &+ 4)
     checksum.add(ports)
     checksum.add(sequence.rawValue)
+    if let clock {
+      out.store32(clock.new, at: tcp &+ clock.offset)
+      // In ones' complement the bits reversed are the number taken away (RFC 1624).
+      checksum.add(~clock.old)
+      checksum.add(clock.new)
+    }
     out.store16(checksum.value, at: tcp &+ 16)
   }
 }

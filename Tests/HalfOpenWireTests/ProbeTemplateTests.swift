@@ -26,10 +26,11 @@ import Testing
       // Zeros and ones are where checksum arithmetic goes wrong.
       let port = round % 7 == 0 ? 0 : UInt16.random(in: 0 ... .max, using: &random)
       let sequence = round % 5 == 0 ? UInt32.max : UInt32.random(in: 0 ... .max, using: &random)
+      let timestamp = round % 3 == 0 ? nil : UInt32.random(in: 0 ... .max, using: &random)
       var span = buffer.mutableSpan
       template.patch(
         into: &span, at: offset, destination: destination, sourcePort: port, destinationPort: 443,
-        sequence: SequenceNumber(sequence), identification: UInt16(round))
+        sequence: SequenceNumber(sequence), identification: UInt16(round), timestamp: timestamp)
       let packet = Array(buffer[offset..<(offset + template.length)])
       let frame = try frame(packet, .rawIP)
       let network = try #require(frame.network)
@@ -43,6 +44,7 @@ import Testing
       #expect(header.sourcePort == port && header.destinationPort == 443 && header.flags == .syn)
       #expect(header.sequence == SequenceNumber(sequence) && header.acknowledgment == SequenceNumber(0))
       #expect(header.options.mss == (source.family == .v4 ? 1460 : 1440))
+      #expect(header.options.timestamps?.value == (layout.hasTimestamps ? timestamp ?? 0x0102_0304 : nil))
       #expect(buffer[offset + template.length] == 0xa5, "a patch stays in its slot")
     }
   }

@@ -12,11 +12,21 @@
     func write(into buffer: inout MutableSpan<UInt8>, at offset: Int)
     func patch(
       into buffer: inout MutableSpan<UInt8>, at offset: Int, destination: IPAddress, sourcePort: UInt16,
-      destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16)
+      destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16, timestamp: UInt32?)
   }
 
   extension ProbeTemplate: PacketTemplate {}
-  extension ResetTemplate: PacketTemplate {}
+
+  extension ResetTemplate: PacketTemplate {
+    func patch(
+      into buffer: inout MutableSpan<UInt8>, at offset: Int, destination: IPAddress, sourcePort: UInt16,
+      destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16, timestamp: UInt32?
+    ) {
+      patch(
+        into: &buffer, at: offset, destination: destination, sourcePort: sourcePort, destinationPort: destinationPort,
+        sequence: sequence, identification: identification)
+    }
+  }
 
   /// One socket and the batch that leaves through it. A slot of the batch keeps what its last packet began as, so that the
   /// next one of the same template costs the stores of what differs.
@@ -42,6 +52,8 @@
       var scope: UInt32
       /// Who gets the frame, on a link.
       var hardware: MACAddress?
+      /// TSval, where there is one.
+      var timestamp: UInt32?
     }
 
     let kind: Kind
@@ -107,7 +119,7 @@
       guard let header = start.header else {
         batch.append(to: destination.flow.address, scope: destination.scope, length: start.template.length, tag: tag) {
           if isNew { start.template.write(into: &$0, at: 0) }
-          Lane.patch(start.template, &$0, at: 0, destination.flow, sequence, identification: 0)
+          Lane.patch(start.template, &$0, at: 0, destination, sequence, identification: 0)
         }
         return
       }
@@ -120,18 +132,19 @@
         if let hardware = destination.hardware { EthernetHeader.patch(destination: hardware, into: &$0) }
         // The kernel fills in no identification on this way (RFC 6864: it may be anything where nothing is cut).
         let identification = UInt16(truncatingIfNeeded: sequence.rawValue >> 16)
-        Lane.patch(start.template, &$0, at: offset, destination.flow, sequence, identification: identification)
+        Lane.patch(start.template, &$0, at: offset, destination, sequence, identification: identification)
       }
     }
 
     @inline(__always)
     private static func patch<Template: PacketTemplate>(
-      _ template: Template, _ slot: inout MutableSpan<UInt8>, at offset: Int, _ flow: Flow, _ sequence: SequenceNumber,
-      identification: UInt16
+      _ template: Template, _ slot: inout MutableSpan<UInt8>, at offset: Int, _ destination: Destination,
+      _ sequence: SequenceNumber, identification: UInt16
     ) {
+      let flow = destination.flow
       template.patch(
         into: &slot, at: offset, destination: flow.address, sourcePort: flow.localPort, destinationPort: flow.port,
-        sequence: sequence, identification: identification)
+        sequence: sequence, identification: identification, timestamp: destination.timestamp)
     }
 
     func flush(onFailure: (_ tag: UInt64, _ errno: Errno) -> Void) {

@@ -20,6 +20,8 @@ final class SweepJob: Sendable {
   /// The hash of what makes the job; a checkpoint of another is refused.
   let fingerprint: UInt64
   private let reservation: SourcePorts
+  /// Added to our clock where packets tell it, which else would tell how long the host has been up.
+  private let clockOffset = UInt32.random(in: .min ... .max)
 
   init(_ outline: SweepOutline) throws(CheckError) {
     (targets, configuration, seed) = (outline.targets, outline.configuration, outline.seed)
@@ -39,6 +41,17 @@ final class SweepJob: Sendable {
 
   /// The port that probes of a pass leave from.
   func port(of pass: Int) -> UInt16 { ports[min(pass, ports.count - 1)] }
+
+  /// What packets tell as the time: milliseconds.
+  func timestamp(at now: Instant) -> UInt32 {
+    UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000) &+ clockOffset
+  }
+
+  /// How long ago a packet that an answer echoes was sent, in nanoseconds; nil where it can't be ours.
+  func age(ofEcho echo: UInt32, at now: Instant) -> Int64? {
+    let age = Int64(Int32(bitPattern: timestamp(at: now) &- echo))
+    return (0...60_000).contains(age) ? age * 1_000_000 : nil
+  }
 
   /// Which position an answer is for.
   var matcher: ReplyMatcher {

@@ -91,9 +91,12 @@
     private func hear(_ frame: borrowing Frame, interface: UInt32, time: Int64, offset: Int64) {
       switch matcher.look(frame, interface: interface, time: time) {
       case .match(let match):
+        let at = Instant(nanoseconds: time &- offset)
+        let echo = match.result.verdict.answer?.options.timestamps?.echo
         heard.append(
           .init(
-            match: match, interface: interface, hardware: frame.link.source, at: Instant(nanoseconds: time &- offset)))
+            match: match, interface: interface, hardware: frame.link.source, at: at,
+            echoAge: echo.flatMap { job.age(ofEcho: $0, at: at) }))
       case .ownReset:
         if resets.sawReset(on: interface) { captures.stopWatching(interface) }
       case .unmatched: unmatched &+= 1

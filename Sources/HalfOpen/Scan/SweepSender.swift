@@ -63,7 +63,8 @@
     private func probe(pass: Int, now: Instant) {
       var batch = SweepState.SentBatch(pass: pass, start: now)
       let port = job.port(of: pass)
-      for position in positions { append(position, port: port, to: &batch, now: now) }
+      let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
+      for position in positions { append(position, port: port, timestamp: timestamp, to: &batch, now: now) }
       transmitter.flush()
       batch.end = .now
       sort(transmitter.takeFailures(), into: &batch)
@@ -79,11 +80,13 @@
       if !batch.held.isEmpty { sleep(until: batch.end.advanced(byNanoseconds: 10_000_000)) }
     }
 
-    private func append(_ position: UInt64, port: UInt16, to batch: inout SweepState.SentBatch, now: Instant) {
+    private func append(
+      _ position: UInt64, port: UInt16, timestamp: UInt32?, to batch: inout SweepState.SentBatch, now: Instant
+    ) {
       let element = job.targets[job.order.target(at: position)]
       guard let path = job.paths.path(to: element) else { return batch.unroutable.append(position) }
       let flow = Flow(address: element.address, port: element.port, localPort: port)
-      var destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element))
+      var destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element), timestamp: timestamp)
       if job.transmit.ways[path] == .link {
         switch nextHops.lookup(element.address, path: path, position: position, now: now) {
         case .mac(let mac): destination.hardware = mac

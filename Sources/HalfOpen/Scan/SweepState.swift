@@ -247,6 +247,8 @@ extension SweepState {
     var hardware: MACAddress?
     /// When it was seen, on the monotonic clock.
     var at: Instant
+    /// How long before that the probe was sent, by the clock that the reply echoes, in nanoseconds. Nil for no echo.
+    var echoAge: Int64?
   }
 
   /// What a turn's replies came to.
@@ -313,15 +315,20 @@ extension SweepState {
   private mutating func take(_ one: Heard) {
     var result = one.match.result
     count(result.verdict.state)
-    if let pass = one.match.pass ?? (passes.pass == 0 ? 0 : nil),
-      let sent = log.time(pass: pass, position: one.match.position)
-    {
-      let roundTrip = max(0, one.at.nanoseconds(since: sent))
+    if let roundTrip = roundTrip(of: one) {
       result.verdict.rtt = .nanoseconds(roundTrip)
       cooldown.observe(roundTrip)
     }
     if case .coolingDown = passes.phase { result.reply?.isAfterSending = true }
     if allStates || result.verdict.state == .open { results.append(result) }
+  }
+
+  /// From probe to reply in nanoseconds, where the time of the probe is known: by the log, else by the reply's echo.
+  private func roundTrip(of one: Heard) -> Int64? {
+    guard let pass = one.match.pass ?? (passes.pass == 0 ? 0 : nil),
+      let sent = log.time(pass: pass, position: one.match.position)
+    else { return one.echoAge }
+    return max(0, one.at.nanoseconds(since: sent))
   }
 
   /// The captures have lost so many packets since the start. Losses since the last look drive the rate back.

@@ -34,6 +34,7 @@ import Testing
 @Suite struct NumberArgumentTests {
   @Test func rates() {
     #expect(RateArgument(argument: "1000") == .perSecond(1000))
+    for text in ["1000", "0.5", "max"] { #expect(RateArgument(argument: text)?.defaultValueDescription == text) }
     #expect(RateArgument(argument: "0.5") == .perSecond(0.5))
     #expect(RateArgument(argument: "max") == .unlimited)
     for text in ["0", "-1", "", "1e9", "fast", "0.0", "99999999999999999999"] {

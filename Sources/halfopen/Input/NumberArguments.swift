@@ -17,7 +17,12 @@ enum RateArgument: Hashable, Sendable, ExpressibleByArgument {
     self = .perSecond(Double(rate.billionths) / Double(FixedDecimal.one))
   }
 
-  var defaultValueDescription: String { "max" }
+  var defaultValueDescription: String {
+    switch self {
+    case .unlimited: "max"
+    case .perSecond(let rate): rate == rate.rounded() ? "\(Int64(rate))" : "\(rate)"
+    }
+  }
 }
 
 /// `40000-40999`, or a single port.

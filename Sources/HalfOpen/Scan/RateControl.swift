@@ -4,8 +4,8 @@ import HalfOpenLinux
 
 /// Holds the rate that was asked for, below it while replies or probes are being lost.
 ///
-/// A loss drives it back to seven tenths of what was reached, twice a second at most; each second without one gives it a
-/// tenth back.
+/// A loss drives it back to seven tenths of what was reached, twice a second at most; each second without one gives a
+/// quarter of it back.
 struct RateControl: Sendable {
   /// Packets a second asked for; may be infinite.
   private(set) var asked: Double
@@ -44,7 +44,7 @@ struct RateControl: Sendable {
   mutating func quiet(now: Instant) -> Bool {
     guard let limit, now.nanoseconds(since: lastRaise) >= 1_000_000_000 else { return false }
     lastRaise = now
-    let raised = limit * 1.1
+    let raised = limit * 1.25
     self.limit = raised >= asked ? nil : raised
     return true
   }

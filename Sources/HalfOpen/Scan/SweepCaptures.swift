@@ -73,9 +73,10 @@
       }
     }
 
-    /// The ring's size in bytes: a quarter of a second of answers to every probe, some 256 bytes each, from 1 to 8 MiB.
+    /// The ring's size in bytes: a second of answers to every probe, some 256 bytes each, from 1 to 8 MiB. A busy machine
+    /// may keep us from reading for hundreds of milliseconds.
     static func room(rate: Double) -> Int32 {
-      let wanted = min(rate * 0.25 * 256, Double(8 << 20))
+      let wanted = min(rate * 256, Double(8 << 20))
       return Int32(max(wanted, Double(1 << 20)))
     }
 

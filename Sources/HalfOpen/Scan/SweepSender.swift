@@ -142,6 +142,8 @@
     // MARK: Faults
 
     /// What did not leave for want of room or link is sent again; what the kernel refuses otherwise it refuses for good.
+    ///
+    /// Without a carrier a link answers ENOBUFS as if it were full. So where nothing at all leaves, that is an outage.
     private func sort(_ failures: [SweepTransmitter.Failure], into batch: inout SweepState.SentBatch) {
       for failure in failures {
         switch failure.errno {
@@ -156,6 +158,7 @@
           }
         }
       }
+      if !failures.isEmpty, failures.count == batch.positions.count, batch.refused == 0 { batch.isOutage = true }
     }
 
     private func noteOutage(_ isOutage: Bool, now: Instant) {

@@ -44,7 +44,7 @@ struct SweepState: Sendable {
   private var counted: (sent: UInt64, time: Duration, drops: UInt64) = (0, .zero, 0)
 
   /// Results that may wait for the reader before the sweep pauses.
-  static let resultLimit = 1 << 16
+  static let resultLimit = 1 << 14
   private static let noticeLimit = 256
   private static let pause: Int64 = 100_000_000
 
@@ -182,7 +182,9 @@ extension SweepState {
     passes.sent(at: batch.end)
     guard !batch.returned.isEmpty else { return }
     passes.giveAgain(batch.returned)
-    if !batch.isOutage { _ = rate.lost(reached: progress.rate, now: batch.end) }
+    if !batch.isOutage, rate.lost(reached: progress.rate, now: batch.end), let limit = rate.limit {
+      notice("the kernel has no room for more packets: slowing down to \(Int(limit)) packets a second")
+    }
   }
 
   /// What became of positions that waited for their next hop: `ready` are given again, `unreachable` have their verdict.

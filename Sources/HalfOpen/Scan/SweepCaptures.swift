@@ -61,7 +61,7 @@
         var capture = try Capture(
           CaptureOptions(
             interface: name, direction: isWatching && !isLoopback ? .both : .incoming,
-            delivery: job.configuration.rate > 2000 ? .batched(milliseconds: 5) : .immediate, snapLength: 96,
+            delivery: job.configuration.rate > 2000 ? .batched(milliseconds: 5) : .immediate,
             bufferSize: room))
         let filter = ReplyFilter(
           addresses: sources.map { .init($0) }, ports: job.ports.map { $0...$0 }, linkType: capture.linkType)

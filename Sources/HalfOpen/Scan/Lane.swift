@@ -6,28 +6,6 @@
   import HalfOpenWire
   import SystemPackage
 
-  /// A template of packets that begin with their IP header.
-  protocol PacketTemplate {
-    var length: Int { get }
-    func write(into buffer: inout MutableSpan<UInt8>, at offset: Int)
-    func patch(
-      into buffer: inout MutableSpan<UInt8>, at offset: Int, destination: IPAddress, sourcePort: UInt16,
-      destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16, timestamp: UInt32?)
-  }
-
-  extension ProbeTemplate: PacketTemplate {}
-
-  extension ResetTemplate: PacketTemplate {
-    func patch(
-      into buffer: inout MutableSpan<UInt8>, at offset: Int, destination: IPAddress, sourcePort: UInt16,
-      destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16, timestamp: UInt32?
-    ) {
-      patch(
-        into: &buffer, at: offset, destination: destination, sourcePort: sourcePort, destinationPort: destinationPort,
-        sequence: sequence, identification: identification)
-    }
-  }
-
   /// One socket and the batch that leaves through it. A slot of the batch keeps what its last packet began as, so that the
   /// next one of the same template costs the stores of what differs.
   final class Lane {

@@ -3,12 +3,14 @@
 #if HALFOPEN_LIBPCAP
 
   import HalfOpenLinux
+  import HalfOpenPcap
   import Synchronization
 
   /// A sweep by hand-built packets: a thread that sends, a thread that receives, and what they share.
   final class PacketSweep: SweepRun {
     private let job: SweepJob
     private let shared: SweepShared
+    private let tap = PacketTap()
     /// The sender waits here for the first reader.
     private let gate = Semaphore()
     private let hasBegun = Atomic(false)
@@ -26,7 +28,7 @@
       } catch {
         throw CheckError(error, subject: "starting the sweep")
       }
-      try PacketSweep.startThreads(job, shared: shared, gate: gate)
+      try PacketSweep.startThreads(job, shared: shared, tap: tap, gate: gate)
     }
 
     deinit {
@@ -52,14 +54,17 @@
 
     func takeNotices() -> [String] { shared.takeNotices() }
 
+    /// Before the first batch: the sender waits until then.
+    func record(to recorder: PacketRecorder) { tap.set(recorder) }
+
     func checkpoint() -> SweepCheckpoint { shared.checkpoint(job: job.fingerprint, seed: job.seed) }
 
     /// Made here, so that a fault is the caller's to see and the sockets are of its namespace; then each thread has its own.
     private static func startThreads(
-      _ job: SweepJob, shared: SweepShared, gate: Semaphore
+      _ job: SweepJob, shared: SweepShared, tap: PacketTap, gate: Semaphore
     ) throws(CheckError) {
-      var sender: SweepSender? = try SweepSender(job, shared: shared)
-      var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared)
+      var sender: SweepSender? = try SweepSender(job, shared: shared, tap: tap)
+      var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared, tap: tap)
       do throws(SystemCallError) {
         var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
           receiver?.run()

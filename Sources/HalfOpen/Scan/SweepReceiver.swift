@@ -18,6 +18,7 @@
 
     private let job: SweepJob
     private let shared: SweepShared
+    private let tap: PacketTap
     private let matcher: ReplyMatcher
     private let captures: SweepCaptures
     private let transmitter: SweepTransmitter
@@ -29,8 +30,9 @@
     private var nextStatistics = Instant(nanoseconds: 0)
     private var wakeAt = Instant.never
 
-    init(_ job: SweepJob, shared: SweepShared) throws(CheckError) {
+    init(_ job: SweepJob, shared: SweepShared, tap: PacketTap) throws(CheckError) {
       self.job = job
+      self.tap = tap
       self.shared = shared
       matcher = job.matcher
       captures = try SweepCaptures(job)
@@ -70,14 +72,20 @@
 
     private func listen() -> Bool {
       var isBusy = false
+      let recorder = tap.current
+      transmitter.recorder = recorder
       for entry in captures.entries {
         // Captures stamp with wall time; both clocks are read together.
         let offset = realtimeNanoseconds() &- Instant.now.nanoseconds
         let (interface, linkType) = (entry.interface, entry.linkType)
         do throws(CaptureError) {
-          let count = try entry.capture.dispatch(max: SweepReceiver.framesPerTurn) { bytes, _, nanoseconds in
+          let count = try entry.capture.dispatch(max: SweepReceiver.framesPerTurn) { bytes, length, nanoseconds in
             guard let frame = try? Frame(bytes, linkType: linkType) else { return }
-            hear(frame, interface: interface, time: nanoseconds, offset: offset)
+            let isOurs = hear(frame, interface: interface, time: nanoseconds, offset: offset)
+            if isOurs, let recorder, let start = frame.network?.offset {
+              recorder.record(
+                bytes.extracting(droppingFirst: start), originalLength: length - start, nanoseconds: nanoseconds)
+            }
           }
           isBusy = isBusy || count > 0
         } catch {
@@ -88,7 +96,8 @@
       return isBusy
     }
 
-    private func hear(_ frame: borrowing Frame, interface: UInt32, time: Int64, offset: Int64) {
+    /// - Returns: whether the packet belongs to the sweep.
+    private func hear(_ frame: borrowing Frame, interface: UInt32, time: Int64, offset: Int64) -> Bool {
       switch matcher.look(frame, interface: interface, time: time) {
       case .match(let match):
         let at = Instant(nanoseconds: time &- offset)
@@ -97,10 +106,14 @@
           .init(
             match: match, interface: interface, hardware: frame.link.source, at: at,
             echoAge: echo.flatMap { job.age(ofEcho: $0, at: at) }))
+        return true
       case .ownReset:
         if resets.sawReset(on: interface) { captures.stopWatching(interface) }
-      case .unmatched: unmatched &+= 1
-      case .other: break
+        return true
+      case .unmatched:
+        unmatched &+= 1
+        return false
+      case .other: return false
       }
     }
 

@@ -16,6 +16,7 @@
 
     private let job: SweepJob
     private let shared: SweepShared
+    private let tap: PacketTap
     private let transmitter: SweepTransmitter
     private let nextHops: NextHops
     private let epoll: Epoll
@@ -26,8 +27,9 @@
     private var answers = AnswerWatch()
     private var toldErrors: Set<Errno> = []
 
-    init(_ job: SweepJob, shared: SweepShared) throws(CheckError) {
+    init(_ job: SweepJob, shared: SweepShared, tap: PacketTap) throws(CheckError) {
       self.job = job
+      self.tap = tap
       self.shared = shared
       transmitter = try SweepTransmitter(
         paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
@@ -43,6 +45,7 @@
     }
 
     func run() {
+      transmitter.recorder = tap.current
       shared.withLock { $0.begin(now: .now) }
       while true {
         let now = Instant.now

@@ -3,6 +3,7 @@
 #if HALFOPEN_LIBPCAP
 
   import HalfOpenLinux
+  import HalfOpenPcap
   import HalfOpenWire
   import SystemPackage
 
@@ -30,6 +31,9 @@
     private let starts: [Starts]
     private var lanes: [Lane] = []
     private(set) var failures: [Failure] = []
+    /// Gets a copy of each packet that leaves.
+    var recorder: PacketRecorder?
+    private var copies = SentCopies()
 
     init(paths: [RouteMap.Path], choice: TransmitChoice, configuration: SweepConfiguration) throws(CheckError) {
       var places: [Lane.Kind: Int] = [:]
@@ -62,6 +66,11 @@
       let lane = lanes[starts[path].lane]
       if lane.isFull { flush() }
       lane.append(starts[path].syn, to: destination, sequence: sequence, tag: tag)
+      if recorder != nil {
+        let copy = PacketCopy(
+          starts[path].syn.template, destination.flow, sequence: sequence, timestamp: destination.timestamp)
+        copies.append(copy, tag: tag)
+      }
     }
 
     /// Adds a RST.
@@ -69,11 +78,17 @@
       let lane = lanes[starts[path].lane]
       if lane.isFull { flush() }
       lane.append(starts[path].reset, to: destination, sequence: sequence, tag: SweepTransmitter.noTag)
+      if recorder != nil {
+        let copy = PacketCopy(starts[path].reset.template, destination.flow, sequence: sequence)
+        copies.append(copy, tag: SweepTransmitter.noTag)
+      }
     }
 
     /// Sends what has gathered; what did not leave is in `failures`.
     func flush() {
+      let time = recorder == nil ? 0 : realtimeNanoseconds()
       for lane in lanes { lane.flush { failures.append(Failure(tag: $0, errno: $1)) } }
+      if let recorder { copies.record(to: recorder, nanoseconds: time, without: Set(failures.map(\.tag))) }
     }
 
     func takeFailures() -> [Failure] {

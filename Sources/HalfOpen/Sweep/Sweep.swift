@@ -19,7 +19,7 @@ public final class Sweep: Sendable {
   /// Why that one, in a sentence.
   public let why: String
 
-  private let run: any SweepRun
+  let run: any SweepRun
 
   /// Opens everything a sweep needs, in the calling thread's network namespace. Nothing is sent yet.
   ///
@@ -46,8 +46,7 @@ public final class Sweep: Sendable {
       backend = .packet
       why = configuration.engine == .packet ? "it was asked for" : "CAP_NET_RAW and libpcap are there"
     } catch {
-      let isForPackets = configuration.transmit == .link || configuration.gatewayMAC != nil
-      guard configuration.engine == .auto, !isForPackets, error.code == .notPermitted || error.code == .unsupported
+      guard !configuration.needsPackets, error.code == .notPermitted || error.code == .unsupported
       else { throw error }
       (run, backend, why) = (try ConnectSweep(outline, resume: resume), .connect, "no packet engine: \(error)")
     }

@@ -46,7 +46,7 @@ struct ScanProgressLine: Sendable {
     return ", \(ScanProgressLine.time(Double(progress.targets - progress.probed) / rate)) left"
   }
 
-  private static func time(_ seconds: Double) -> String {
+  static func time(_ seconds: Double) -> String {
     let whole = Int64(min(seconds, 1e15).rounded(.up))
     if whole < 100 { return "\(whole) s" }
     if whole < 6000 { return "\(whole / 60) min" }

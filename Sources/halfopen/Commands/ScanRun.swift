@@ -13,6 +13,9 @@ protocol RunningSweep: Sendable {
   func stop()
   func takeNotices() -> [String]
   func checkpoint() -> SweepCheckpoint
+  func record(
+    to path: String, onFailure: @escaping @Sendable (CheckError) -> Void
+  ) throws(CheckError) -> SweepRecording
 }
 
 extension Sweep: RunningSweep {}
@@ -40,6 +43,7 @@ struct ScanRun: Sendable {
     do throws(ScanRefusal) {
       let start = try await ScanStart.read(command, arguments: arguments)
       tell(start)
+      if start.command.output.dryRun { return try ScanPlan(start).write() }
       try consent(start)
       return try await run(start)
     } catch {
@@ -50,9 +54,7 @@ struct ScanRun: Sendable {
 
   private func consent(_ start: ScanStart) throws(ScanRefusal) {
     let command = start.command
-    guard start.targets.set.count > ScanRun.mostUnasked, start.resume == nil, !command.selection.yes,
-      !command.output.dryRun
-    else { return }
+    guard start.targets.set.count > ScanRun.mostUnasked, start.resume == nil, !command.selection.yes else { return }
     let line =
       "the job has \(start.targets.set.count) targets: if that is what you mean, add --yes; --dry-run shows the plan"
     throw ScanRefusal(lines: [line], code: ExitCode.usage)
@@ -74,12 +76,14 @@ struct ScanRun: Sendable {
       if start.command.output.verbose, let dropped { Diagnostics.say(dropped) }
     }
     let path = try await checkpointPath(start)
-    let outputs = try outputs(start) { failure in
+    let stop: @Sendable (String) -> Void = { failure in
       Diagnostics.say(failure)
       sweep.stop()
       interruption.stop()
     }
-    let checkpoint = try await checkpoint(start, at: path, sweep: sweep, outputs: outputs)
+    let recording = try await recording(start, of: sweep, onFailure: stop)
+    let outputs = try outputs(start, onFailure: stop)
+    let checkpoint = try await checkpoint(start, at: path, sweep: sweep, outputs: outputs, onFailure: stop)
     interruption.onChange { isMore in sweep.changeRate { $0 * (isMore ? 1.05 : 1 / 1.05) } }
     for fault in start.targets.faults { await outputs.write(fault) }
     let failure = await interruption.run {
@@ -87,10 +91,11 @@ struct ScanRun: Sendable {
     }
     let progress = sweep.progress
     if !progress.isComplete { await checkpoint?.store() }
-    let hasLostOutput =
-      await !outputs.finish(progress).isEmpty || (!progress.isComplete && checkpoint?.hasFailed == true)
+    let isWritten = await outputs.finish(progress).isEmpty
+    let isRecorded = await end(recording)
+    let hasLostOutput = !isWritten || !isRecorded || (!progress.isComplete && checkpoint?.hasFailed == true)
     if !start.command.output.quiet { Diagnostics.table(ScanProgressLine.table(progress)) }
-    keep(checkpoint, isNeeded: !progress.isComplete || hasLostOutput, outputs: outputs)
+    keep(checkpoint, isNeeded: !progress.isComplete || !isWritten, outputs: outputs)
     return code(progress, failure: failure, targets: start.targets, hasLostOutput: hasLostOutput)
   }
 
@@ -98,67 +103,6 @@ struct ScanRun: Sendable {
     let isFallback = sweep.backend == .connect && start.configuration.engine == .auto
     guard start.command.output.verbose || isFallback && !start.command.output.quiet else { return }
     Diagnostics.say("using the \(sweep.backend.rawValue) engine: \(sweep.why)")
-  }
-
-  private func outputs(
-    _ start: ScanStart, onFailure: @escaping @Sendable (String) -> Void
-  ) throws(ScanRefusal) -> SweepOutputs {
-    let places = start.command.output.places
-    for output in places where start.resume != nil && !output.isStandardOutput && isMissing(output) {
-      Diagnostics.say("\(output.path) is gone: it begins anew, without what the runs before found")
-    }
-    do throws(OutputFailure) {
-      return try SweepOutputs(places, job: OutputJob(start), isResuming: start.resume != nil) { onFailure("\($0)") }
-    } catch {
-      throw ScanRefusal(lines: ["\(error)"], code: ExitCode.outputFailed)
-    }
-  }
-
-  private func isMissing(_ output: SweepOutput) -> Bool {
-    let path = output.format == .nmapXML ? NmapFile.spool(of: output.path) : output.path
-    return canBeRegularFile(path) && !isRegularFile(path)
-  }
-
-  /// Where a first run keeps its checkpoint, nil for nowhere. Nothing has been emptied yet.
-  private func checkpointPath(_ start: ScanStart) async throws(ScanRefusal) -> String? {
-    let targets = start.configuration.shard.positions(of: start.targets.set.count).count
-    guard start.resume == nil,
-      let path = CheckpointPlace.path(start.command, targets: targets, isFile: canBeRegularFile)
-    else { return nil }
-    let hasEarlier = try await onFile { () throws(CheckError) in try SweepCheckpointFile.look(at: path) }
-    if hasEarlier { Diagnostics.say("\(path) is of an earlier, unfinished sweep: it is replaced") }
-    return path
-  }
-
-  /// The checkpoint to keep, nil for none.
-  private func checkpoint(
-    _ start: ScanStart, at path: String?, sweep: any RunningSweep, outputs: SweepOutputs
-  ) async throws(ScanRefusal) -> ScanCheckpoint? {
-    let file: SweepCheckpointFile
-    if let resume = start.resume {
-      file = resume.file
-    } else if let path {
-      file = try await onFile { () throws(CheckError) in
-        try SweepCheckpointFile.create(path, start.introduction, first: sweep.checkpoint())
-      }
-    } else {
-      return nil
-    }
-    if start.command.output.verbose { Diagnostics.say("how far it is, is kept in \(file.path)") }
-    return ScanCheckpoint(file, shown: start.resume?.shown ?? file.path, sweep: sweep, outputs: outputs) { error in
-      Diagnostics.say("\(error)")
-      sweep.stop()
-      interruption.stop()
-    }
-  }
-
-  private func onFile<Value: Sendable>(
-    _ body: @escaping @Sendable () throws(CheckError) -> Value
-  ) async throws(ScanRefusal) -> Value {
-    let result = await onOwnThread { Result(catching: body) }
-    do throws(CheckError) { return try result.get() } catch {
-      throw ScanRefusal(lines: ["\(error)"], code: ExitCode.outputFailed)
-    }
   }
 
   /// Hands every result to the outputs, tells how far it is, and keeps it.
@@ -185,19 +129,6 @@ struct ScanRun: Sendable {
     return failure
   }
 
-  /// What a resume needs stays if there is one to come.
-  private func keep(_ checkpoint: ScanCheckpoint?, isNeeded: Bool, outputs: SweepOutputs) {
-    if isNeeded, let checkpoint {
-      return Diagnostics.say(
-        "not complete; to go on: halfopen scan --resume \(Capabilities.shellQuoted(checkpoint.shown))")
-    }
-    if isNeeded { Diagnostics.say("not complete, and no checkpoint was kept; --checkpoint FILE keeps one") }
-    do throws(CheckError) { try checkpoint?.remove() } catch { Diagnostics.say("\(error)") }
-    do throws(SystemCallError) { try outputs.forget() } catch {
-      Diagnostics.say("can't take the spool of an output away: \(error.errno); remove it")
-    }
-  }
-
   private func code(
     _ progress: SweepProgress, failure: CheckError?, targets: ScanTargets, hasLostOutput: Bool
   ) -> Int32 {
@@ -216,29 +147,12 @@ struct ScanRun: Sendable {
   private func tell(_ start: ScanStart) {
     for fault in start.targets.faults { Diagnostics.say("\(fault.error)") }
     for fault in start.targets.earlierFaults { Diagnostics.say(fault) }
-    guard !start.command.output.quiet else { return }
+    // A plan has this among the rest.
+    guard !start.command.output.quiet, !start.command.output.dryRun else { return }
     for part in start.targets.leftOut {
       let count = part.addresses.map { "\($0) addresses" } ?? "2^64 addresses or more"
       Diagnostics.say(
         "left out \(count) of \(part.reserved.range) (\(part.reserved.purpose)); name a target inside it to probe it")
     }
-  }
-}
-
-extension ScanOutput {
-  /// Where results go.
-  var places: [SweepOutput] { outputs.isEmpty ? [SweepOutput(.text, "-")] : outputs }
-}
-
-extension OutputJob {
-  fileprivate init(_ start: ScanStart) {
-    self.init(
-      names: HostNames(start.targets.names), usesColor: (environmentVariable("NO_COLOR") ?? "").isEmpty,
-      arguments: ["halfopen", "scan"] + start.introduction.arguments)
-    let set = start.targets.set
-    (ports, portCount) = (set.ports.description, set.ports.count)
-    guard start.configuration.shard == .whole else { return }
-    hosts = set.hostCount
-    if !start.configuration.allStates, set.hasSamePorts { portsOfEachHost = portCount }
   }
 }

@@ -71,4 +71,10 @@ final class FakeSweep: RunningSweep {
         reportCursor: 0, progress: SweepProgress(), resultsBefore: state.given, changed: [])
     }
   }
+
+  func record(
+    to path: String, onFailure: @escaping @Sendable (CheckError) -> Void
+  ) throws(CheckError) -> SweepRecording {
+    throw CheckError(.unsupported, subject: "a recording", advice: "")
+  }
 }

@@ -13,9 +13,8 @@ import Testing
 extension Sample {
   /// The command, built beside the test bundle.
   static var binary: String {
-    let own = CommandLine.arguments[0]
-    let folder = own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-    return unsafe access("\(folder)/halfopen", X_OK) == 0 ? "\(folder)/halfopen" : ".build/debug/halfopen"
+    let beside = "\(HalfOpenLinux.folder(of: Capabilities.executablePath))/halfopen"
+    return unsafe access(beside, X_OK) == 0 ? beside : ".build/debug/halfopen"
   }
 
   /// 2026-01-02T03:04:05.678901234Z.

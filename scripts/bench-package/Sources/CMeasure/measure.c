@@ -3,12 +3,16 @@
 #define _GNU_SOURCE
 #include "measure.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,4 +96,17 @@ void meter_print(const struct meter *begin, const struct meter *end, uint64_t ch
     printf(" p50=%.3f p99=%.3f", (double)latencies[count / 2] / 1e3, (double)latencies[count * 99 / 100] / 1e3);
   }
   printf("\n");
+}
+
+int trickle_open(const char *interface) {
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+  struct sockaddr_ll link = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface)};
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&link, sizeof link) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return -1;
+}
+
+void trickle_send(int fd) {
+  uint8_t frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+  (void)!write(fd, frame, sizeof frame);
 }

@@ -17,6 +17,10 @@ struct Bench {
         case .check: try CheckPart(options).run()
         case .peer: try PeerPart(options).run()
         case .trace: try await TracePart(options).run()
+        case .sweep: try SweepPart(options).run()
+        case .tx: try TransmitPart(options).run()
+        case .pace: try PacePart(options).run()
+        case .memory: try MemoryPart(options).run()
         }
       }
     } catch {
@@ -27,9 +31,11 @@ struct Bench {
 }
 
 struct Options {
-  enum Part: String { case check, peer, trace }
+  enum Part: String, CaseIterable { case check, peer, trace, sweep, tx, pace, memory }
+  enum Effort { case quick, usual, full }
 
   var part = Part.check
+  var effort = Effort.usual
   var rounds = 5
   var seconds = 2.0
   var checks = 200_000
@@ -44,8 +50,9 @@ struct Options {
     }
     while let word = rest.popFirst() {
       switch word {
-      case "check", "peer", "trace": part = Part(rawValue: word) ?? part
+      case "--full": effort = .full
       case "--quick":
+        effort = .quick
         rounds = 3
         seconds = 0.7
         checks = 50_000
@@ -53,9 +60,13 @@ struct Options {
       case "-o": output = try value(word)
       case "--only": only = try value(word)
       default:
-        throw Failure(
-          description:
-            "unknown '\(word)': scripts/bench [check|peer|trace] [--quick] [--rounds N] [--only NAME] [-o FILE]")
+        guard let part = Part(rawValue: word) else {
+          let parts = Part.allCases.map(\.rawValue).joined(separator: "|")
+          throw Failure(
+            description:
+              "unknown '\(word)': scripts/bench [\(parts)] [--quick|--full] [--rounds N] [--only NAME] [-o FILE]")
+        }
+        self.part = part
       }
     }
   }

@@ -25,6 +25,7 @@ struct CheckPart {
   init(_ options: Options) { self.options = options }
 
   func run() throws {
+    let conditions = Conditions()
     let listener = try Spawned([programs.twins, "listen", "\(port)"])
     defer { listener.end() }
     try listener.waitUntilReady()
@@ -49,9 +50,10 @@ struct CheckPart {
       sides: sides.map { .init(side: $0, samples: samples[$0] ?? [], allocations: allocations[$0]) },
       counters: .init(
         embryonicResets: after[0] - before[0], cookies: after[1] - before[1], delayedACKs: after[2] - before[2]),
-      conditions: .init(rounds: options.rounds, seconds: options.seconds, checks: options.checks))
+      conditions: conditions,
+      limits: .init(rounds: options.rounds, seconds: options.seconds, checks: options.checks))
     print(report.markdown, terminator: "")
-    if let file = options.output { try report.json.write(to: URL(fileURLWithPath: file)) }
+    if let file = options.output { try json(report).write(to: URL(fileURLWithPath: file)) }
   }
 
   private func measure(_ side: Side, extra: [String] = []) throws -> Sample {
@@ -60,10 +62,5 @@ struct CheckPart {
     let text = try Spawned(command).finish()
     guard let sample = Sample(line: text) else { throw Failure(description: "\(side.name) said '\(text)'") }
     return sample
-  }
-
-  private func progress(_ text: String) {
-    guard isatty(2) == 1 else { return }
-    FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
   }
 }

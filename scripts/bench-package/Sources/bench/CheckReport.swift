@@ -36,28 +36,10 @@ struct CheckReport: Encodable {
     var delayedACKs: Int
   }
 
-  struct Conditions: Encodable {
+  struct Limits: Encodable {
     var rounds: Int
     var seconds: Double
     var checks: Int
-    var date = ISO8601DateFormatter().string(from: Date())
-    var kernel =
-      (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8))?
-      .trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
-    var processors = ProcessInfo.processInfo.processorCount
-    var processor = Conditions.model()
-    /// Over the last minute, with the bench itself.
-    var load = Conditions.loadAverage()
-
-    private static func model() -> String {
-      let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-      let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
-      return line?.split(separator: ":").last?.trimmingCharacters(in: .whitespaces) ?? "unknown"
-    }
-    private static func loadAverage() -> Double {
-      let text = (try? String(contentsOfFile: "/proc/loadavg", encoding: .utf8)) ?? ""
-      return text.split(separator: " ").first.flatMap { Double($0) } ?? 0
-    }
   }
 
   struct Bar: Encodable {
@@ -81,21 +63,15 @@ struct CheckReport: Encodable {
   let sides: [Row]
   let counters: Counters
   let conditions: Conditions
+  let limits: Limits
   let bars: [Bar]
 
-  init(sides: [Row], counters: Counters, conditions: Conditions) {
+  init(sides: [Row], counters: Counters, conditions: Conditions, limits: Limits) {
     self.sides = sides
     self.counters = counters
     self.conditions = conditions
+    self.limits = limits
     bars = CheckReport.bars(Dictionary(uniqueKeysWithValues: sides.map { ($0.name, $0) }))
-  }
-
-  var json: Data {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      return try encoder.encode(self)
-    }
   }
 
   /// The bars of the speed requirement. CPU is of all threads of the process; the rate is one engine's, with its one
@@ -142,20 +118,20 @@ struct CheckReport: Encodable {
 
   var markdown: String {
     var text = """
-      \(conditions.date), Linux \(conditions.kernel), \(conditions.processors) x \(conditions.processor), load \
-      \(fixed(conditions.load)); medians of \(conditions.rounds), sides in turn, each at most \(conditions.checks) \
-      checks and \(fixed(conditions.seconds)) s. Kernel: EmbryonicRsts \(counters.embryonicResets), SyncookiesSent \
+      \(conditions.text); medians of \(limits.rounds), sides in turn, each at most \(limits.checks) \
+      checks and \(fixed(limits.seconds)) s. Kernel: EmbryonicRsts \(counters.embryonicResets), SyncookiesSent \
       \(counters.cookies), DelayedACKs \(counters.delayedACKs). Times in µs.
 
       | side | at a time | checks/s | CPU/check | engine's thread | whole machine | p50 | p99 | allocations | not open |
       |:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 
       """
+    func optional(_ value: Double?) -> String { value.map { fixed($0) } ?? "" }
     for row in sides {
-      let cells = [
+      let cells: [String] = [
         row.title, "\(row.concurrency)", grouped(row.rate), fixed(row.cpu),
         row.allocationsPerCheck == nil ? "" : fixed(row.median { $0.loop } ?? 0), fixed(row.median { $0.machine } ?? 0),
-        row.median { $0.p50 }.map(fixed) ?? "", row.median { $0.p99 }.map(fixed) ?? "",
+        optional(row.median { $0.p50 }), optional(row.median { $0.p99 }),
         row.allocationsPerCheck.map { String(format: "%.3f", $0) } ?? "", "\(Int(row.others))",
       ]
       text += "| \(cells.joined(separator: " | ")) |\n"
@@ -168,16 +144,4 @@ struct CheckReport: Encodable {
     }
     return text
   }
-}
-
-private func fixed(_ value: Double) -> String { String(format: "%.1f", value) }
-
-private func grouped(_ value: Double) -> String {
-  var digits = "\(Int(value.rounded()))"
-  var index = digits.count - 3
-  while index > 0 {
-    digits.insert(",", at: digits.index(digits.startIndex, offsetBy: index))
-    index -= 3
-  }
-  return digits
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// twins listen PORT | syns COUNT INTERFACE | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT
+// twins listen PORT | syns COUNT INTERFACE | stamps INTERFACE SECONDS
+// twins flood link|ip THREADS COUNT RATE INTERFACE MAC SOURCE | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT
 
 #define _GNU_SOURCE
 #include "twins.h"
@@ -43,8 +44,23 @@ int main(int count, char **words) {
     run_syns(strtoull(words[2], NULL, 10), words[3]);
     return 0;
   }
+  if (count == 4 && strcmp(words[1], "stamps") == 0) {
+    run_stamps(words[2], atof(words[3]));
+    return 0;
+  }
+  if (count == 9 && strcmp(words[1], "flood") == 0) {
+    struct flood flood = {.path = words[2],
+                          .threads = atoi(words[3]),
+                          .count = strtoull(words[4], NULL, 10),
+                          .rate = atof(words[5]),
+                          .interface = words[6],
+                          .gateway = words[7],
+                          .source = words[8]};
+    run_flood(&flood);
+    return 0;
+  }
   if (count != 6) {
-    fprintf(stderr, "twins listen PORT | syns COUNT INTERFACE | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT\n");
+    fprintf(stderr, "twins: wrong words; they stand at the top of main.c\n");
     return 64;
   }
   struct run run = {.concurrency = atoi(words[2]),

@@ -20,6 +20,18 @@ void run_connect(const struct run *run);
 void run_handed(const struct run *run);
 void run_raw(const struct run *run);
 void run_syns(uint64_t count, const char *interface);
+
+/// SYNs into a black hole: `path` is "link" or "ip", `rate` 0 for no limit.
+struct flood {
+  const char *path;
+  int threads;
+  uint64_t count;
+  double rate;
+  const char *interface, *gateway, *source;
+};
+
+void run_flood(const struct flood *flood);
+void run_stamps(const char *interface, double seconds);
 int open_half(uint16_t port);
 noreturn void die(const char *what);
 

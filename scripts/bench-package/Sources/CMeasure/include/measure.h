@@ -33,4 +33,8 @@ uint64_t meter_now(void);
 
 void count_allocations(int on);
 
+/// Frames of a type for experiments (IEEE 802, 0x88B5), to everybody: who captures sees them, nobody answers.
+int trickle_open(const char *interface);
+void trickle_send(int fd);
+
 #endif

@@ -45,8 +45,8 @@ package func writeFile(_ path: String, _ text: String) throws(SystemCallError) {
 }
 
 /// A new empty folder below the temporary one. The corresponding C function is `mkdtemp`.
-package func makeTemporaryFolder(prefix: String) throws(SystemCallError) -> String {
-  var template = Array("/tmp/\(prefix)XXXXXX".utf8CString)
+package func makeTemporaryFolder(in parent: String = "/tmp", prefix: String) throws(SystemCallError) -> String {
+  var template = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
   // SAFETY: the template ends with a zero byte and is changed in place.
   try retrying("mkdtemp") { unsafe mkdtemp(&template) == nil ? -1 : 0 }
   return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -155,12 +155,18 @@ import Testing
   /// Killed between the SYN-ACK and its close, it leaves the last word to the kernel, which the zero linger makes a RST.
   @Test(.timeLimit(.minutes(1))) func aKilledCheckStillEndsInARST() async throws {
     let world = try NetworkNamespace()
-    let peer = try ScriptedPeer(
-      in: world, rules: [PeerRule("198.51.100.0/24", .open.delayed(by: .milliseconds(300)))])
-    let process = try world.start([Sample.binary, "check", "198.51.100.7:80", "--backend", "connect", "-t", "60s"])
+    let peer = try ScriptedPeer(in: world, rules: [PeerRule("198.51.100.0/24", .open)])
+    // It is stopped before the first answer comes through.
+    try world.loadRules(
+      "table inet closed { chain in { type filter hook input priority 0; tcp flags & (syn|ack) == syn|ack drop; }; }")
+    let process = try world.start([
+      Sample.binary, "check", "198.51.100.7:80", "--backend", "connect", "-t", "60s", "--attempts", "5",
+    ])
     try await eventually { peer.counts.syns >= 1 }
     process.send(signal: SIGSTOP)
-    try await eventually { peer.counts.replies >= 1 }
+    try world.command("nft", "delete", "table", "inet", "closed")
+    let replies = peer.counts.replies
+    try await eventually { peer.counts.replies > replies }
     process.send(signal: SIGKILL)
     try await eventually { peer.counts.resets + peer.counts.resetAcks >= 1 }
     #expect(process.output.isEmpty)

@@ -11,21 +11,25 @@ struct DescriptorTests {
   func reserve() async {
     await #expect(processExitsWith: .success) {
       final class Taken {
-        private let descriptor: EventDescriptor
+        let descriptor: EventDescriptor
         init() throws(SystemCallError) { descriptor = try EventDescriptor() }
       }
       setDescriptorLimit(64)
       var taken: [Taken] = []
-      do throws(SystemCallError) {
-        while taken.count < 64 { taken.append(try Taken()) }
-      } catch {
-        #expect(error.isLackOfDescriptors)
+      var refusals = 0
+      // More often than there are descriptors: those that were refused are closed.
+      for _ in 0..<300 {
+        do throws(SystemCallError) { taken.append(try Taken()) } catch {
+          #expect(error.isLackOfDescriptors)
+          refusals += 1
+        }
       }
-      // The one that was refused is not open either.
-      #expect(openDescriptors() == 64 - Int(Descriptor.reserve))
+      #expect(taken.count > 16 && refusals > 200)
+      #expect(taken.allSatisfy { $0.descriptor.rawValue < 64 - Descriptor.reserve })
+      #expect(openDescriptors() < 64)
       #expect(freeDescriptors() == 0)
       setDescriptorLimit(128)
-      #expect(freeDescriptors() == 64)
+      #expect(freeDescriptors() > 0)
       #expect(throws: Never.self) { taken.append(try Taken()) }
     }
   }

@@ -33,12 +33,11 @@
 
     init(_ job: SweepJob) throws(CheckError) {
       let watches = job.configuration.reset == .auto
-      let room = SweepCaptures.room(rate: job.configuration.rate)
       for interface in job.paths.interfaces {
         let isLoopback = job.paths.isLoopback(interface)
         try open(
           job.paths.name(of: interface), interface, isLoopback: isLoopback, isWatching: watches,
-          sources: isLoopback ? [] : job.paths.sources(of: interface), job, room: room)
+          sources: isLoopback ? [] : job.paths.sources(of: interface), job)
       }
       for name in job.configuration.captureInterfaces {
         guard let interface = interfaceIndex(name) else {
@@ -48,21 +47,22 @@
         guard !entries.contains(where: { $0.interface == interface }) else { continue }
         // Nothing of ours leaves there, so no RST either.
         try open(
-          name, interface, isLoopback: false, isWatching: false, sources: Set(job.paths.all.map(\.source)), job,
-          room: room)
+          name, interface, isLoopback: false, isWatching: false, sources: Set(job.paths.all.map(\.source)), job)
       }
     }
 
     private func open(
-      _ name: String, _ interface: UInt32, isLoopback: Bool, isWatching: Bool, sources: Set<IPAddress>, _ job: SweepJob,
-      room: Int32
+      _ name: String, _ interface: UInt32, isLoopback: Bool, isWatching: Bool, sources: Set<IPAddress>, _ job: SweepJob
     ) throws(CheckError) {
+      // In batches libpcap's ring has blocks of 256 KiB (create_ring in pcap-linux.c), and each batch closes one, however
+      // little it holds: 32 blocks last 320 ms while nobody reads. Without, 1 MiB holds some 5,000 answers.
+      let isBatched = job.configuration.rate > 2000
       do throws(CaptureError) {
         var capture = try Capture(
           CaptureOptions(
             interface: name, direction: isWatching && !isLoopback ? .both : .incoming,
-            delivery: job.configuration.rate > 2000 ? .batched(milliseconds: 5) : .immediate,
-            bufferSize: room))
+            delivery: isBatched ? .batched(milliseconds: 10) : .immediate,
+            bufferSize: isBatched ? 8 << 20 : 1 << 20))
         let filter = ReplyFilter(
           addresses: sources.map { .init($0) }, ports: job.ports.map { $0...$0 }, linkType: capture.linkType)
         try capture.replaceFilter(isWatching ? filter.textWithResets : filter.text)
@@ -71,13 +71,6 @@
       } catch {
         throw CheckError(error)
       }
-    }
-
-    /// The ring's size in bytes: a second of answers to every probe, some 256 bytes each, from 1 to 8 MiB. A busy machine
-    /// may keep us from reading for hundreds of milliseconds.
-    static func room(rate: Double) -> Int32 {
-      let wanted = min(rate * 256, Double(8 << 20))
-      return Int32(max(wanted, Double(1 << 20)))
     }
 
     /// Outgoing packets of an interface need no longer be seen. It is done between two readings, in `settle`.

@@ -59,7 +59,8 @@ extension Sample {
 final class ScratchFolder: Sendable {
   let path: String
 
-  init() throws { path = try makeTemporaryFolder(prefix: "halfopen-outputs-") }
+  /// In memory: with others at the disk, hundreds of fsyncs would take minutes.
+  init() throws { path = try makeTemporaryFolder(in: "/dev/shm", prefix: "halfopen-outputs-") }
 
   deinit {
     for name in contents() { try? removeFile(file(name)) }

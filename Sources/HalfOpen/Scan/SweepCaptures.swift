@@ -27,6 +27,10 @@
       }
     }
 
+    /// An ICMPv6 error with the SYN in it up to its sequence number takes 110 bytes behind an Ethernet header. Some are left
+    /// for VLAN tags, IPv4 options and extension headers.
+    private static let snapLength: Int32 = 192
+
     private(set) var entries: [Entry] = []
     private var settled: [UInt32] = []
     private var lost: UInt64 = 0

@@ -40,24 +40,29 @@ package enum Privileges {
   package static func drop(
     to user: String? = nil, patience: Duration = .seconds(5)
   ) throws(SystemCallError) -> Dropped {
-    let account = try user.map { name throws(SystemCallError) in try find(name) }
+    let asked = try user.map { name throws(SystemCallError) in try find(name) }
     let hadCapabilities = try threads().contains { !$0.hasNoCapabilities }
-    // The bounding set needs a capability to be emptied, and changing the user needs others: these two come first.
-    try inEveryThread(keepingCapabilities: true, patience) { $0.hasNoNewPrivileges }
     var became: Account?
-    if let account {
-      if account.uid != getuid() || account.uid != geteuid() {
+    if let account = successor(asked) {
+      // The bounding set needs a capability to be emptied, and changing the user takes it away: this comes first.
+      try inEveryThread(keepingCapabilities: true, patience) { $0.hasNoNewPrivileges }
+      do throws(SystemCallError) {
         try become(account)
         became = account
+      } catch {
+        // Behind `sudo unshare -r` there is no such user, and nobody asked for him by name.
+        if asked != nil || getuid() != geteuid() { throw error }
       }
-    } else if getuid() != geteuid() {
-      try become(Account(name: "\(getuid())", uid: getuid(), gid: getgid(), isKnown: false))
-    } else if let account = sudoCaller() {
-      // Behind `sudo unshare -r` there is no such user, and nobody asked for him by name.
-      if (try? become(account)) != nil { became = account }
     }
     try inEveryThread(keepingCapabilities: false, patience) { $0.hasNoNewPrivileges && $0.hasNoCapabilities }
     return Dropped(user: became?.name, isRoot: geteuid() == 0, hadCapabilities: hadCapabilities)
+  }
+
+  /// Whether `drop` will make another user of us, as far as can be told before.
+  package static func changesUser(to user: String?) -> Bool {
+    guard let user else { return successor(nil) != nil }
+    guard let asked = try? find(user) else { return true }
+    return successor(asked) != nil
   }
 
   // MARK: - Who to be
@@ -82,6 +87,13 @@ package enum Privileges {
     }
     try retrying("setgid") { setgid(account.gid) }
     try retrying("setuid") { setuid(account.uid) }
+  }
+
+  /// Whom to become; nil to stay who we are.
+  private static func successor(_ asked: Account?) -> Account? {
+    if let asked { return asked.uid == getuid() && asked.uid == geteuid() ? nil : asked }
+    if getuid() != geteuid() { return Account(name: "\(getuid())", uid: getuid(), gid: getgid(), isKnown: false) }
+    return sudoCaller()
   }
 
   private static func sudoCaller() -> Account? {

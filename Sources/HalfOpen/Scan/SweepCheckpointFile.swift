@@ -135,7 +135,11 @@ package final class SweepCheckpointFile: Sendable {
   /// Takes the file away: the sweep is complete. Blocks for a moment.
   package func remove() throws(CheckError) {
     do throws(SystemCallError) { try removeFile(path) } catch {
-      throw SweepCheckpointFile.unwritable(path, error)
+      // Whoever finds it must not take it for an unfinished sweep.
+      try? setSize(of: descriptor, to: 0)
+      throw CheckError(
+        .system, subject: "can't remove '\(path)'", advice: "the sweep is complete; remove it by hand",
+        errno: error.errno, call: "\(error.call)")
     }
   }
 

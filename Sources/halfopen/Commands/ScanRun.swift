@@ -68,13 +68,9 @@ struct ScanRun: Sendable {
       throw ScanRefusal(error)
     }
     tell(sweep, start)
-    // Before the first file is made: each belongs to who we are from here on.
-    if try start.needsRights(sweep.backend) {
-      Diagnostics.say("--mark and source ports below 1024 need rights for each connection: they are kept")
-    } else {
-      let dropped = try await drop(start.command.output.user)
-      if start.command.output.verbose, let dropped { Diagnostics.say(dropped) }
-    }
+    // Files belong to who we become; who stays root needs root's rights to make them anywhere.
+    let isEarly = Privileges.changesUser(to: start.command.output.user)
+    if isEarly { try await giveUpRights(start, sweep) }
     let path = try await checkpointPath(start)
     let stop: @Sendable (String) -> Void = { failure in
       Diagnostics.say(failure)
@@ -84,6 +80,7 @@ struct ScanRun: Sendable {
     let recording = try await recording(start, of: sweep, onFailure: stop)
     let outputs = try outputs(start, onFailure: stop)
     let checkpoint = try await checkpoint(start, at: path, sweep: sweep, outputs: outputs, onFailure: stop)
+    if !isEarly { try await giveUpRights(start, sweep) }
     interruption.onChange { isMore in sweep.changeRate { $0 * (isMore ? 1.05 : 1 / 1.05) } }
     for fault in start.targets.faults { await outputs.write(fault) }
     let failure = await interruption.run {
@@ -97,6 +94,14 @@ struct ScanRun: Sendable {
     if !start.command.output.quiet { Diagnostics.table(ScanProgressLine.table(progress)) }
     keep(checkpoint, isNeeded: !progress.isComplete || !isWritten, outputs: outputs)
     return code(progress, failure: failure, targets: start.targets, hasLostOutput: hasLostOutput)
+  }
+
+  private func giveUpRights(_ start: ScanStart, _ sweep: any RunningSweep) async throws(ScanRefusal) {
+    guard try !start.needsRights(sweep.backend) else {
+      return Diagnostics.say("--mark and source ports below 1024 need rights for each connection: they are kept")
+    }
+    let dropped = try await drop(start.command.output.user)
+    if start.command.output.verbose, let dropped { Diagnostics.say(dropped) }
   }
 
   private func tell(_ sweep: any RunningSweep, _ start: ScanStart) {

@@ -87,6 +87,18 @@ import Testing
     #expect(threads.errors.contains("gave up all capabilities; still user root"))
   }
 
+  /// A folder that is another user's: root's rights make the files, and are gone when the checkpoint is to be removed.
+  @Test(.enabled(if: mayBecomeOthers)) func rootWritesAnywhere() async throws {
+    give(to: nobody)
+    _ = unsafe chmod(folder.path, 0o755)
+    let threads = try await sweep()
+    expectNothingLeft(threads)
+    #expect(isOwned("jsonl", by: 0))
+    #expect(
+      threads.errors.contains("/checkpoint': unlink: Permission denied; the sweep is complete; remove it by hand"))
+    #expect(try folder.text("checkpoint").isEmpty)
+  }
+
   @Test(.enabled(if: mayBecomeOthers), arguments: ["nobody", "65534"]) func rootBecomesTheUserThatIsNamed(
     user: String
   ) async throws {

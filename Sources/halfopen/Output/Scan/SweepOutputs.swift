@@ -2,6 +2,7 @@
 
 import HalfOpen
 import HalfOpenLinux
+import SystemPackage
 
 /// An output that took no more.
 struct OutputFailure: Error, CustomStringConvertible {
@@ -9,7 +10,11 @@ struct OutputFailure: Error, CustomStringConvertible {
   let error: SystemCallError
 
   var description: String {
-    "can't write \(output.shown): \(error.errno); what was written stays. Make room or mend the reader"
+    let advice =
+      error.errno == .permissionDenied
+      ? "choose a place where the user that the scan becomes may write, or another by --user"
+      : "what was written stays. Make room or mend the reader"
+    return "can't write \(output.shown): \(error.errno); \(advice)"
   }
 }
 

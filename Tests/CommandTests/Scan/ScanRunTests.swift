@@ -40,6 +40,12 @@ import Testing
       + [SweepFormat.jsonl, .csv, .masscanJSON, .nmapXML].flatMap { ["-o", output($0)] }
   }
 
+  /// A signal that comes before the run can be cancelled stops it a moment later: long enough for a sweep without a network.
+  private static func interrupt(_ interruption: Interruption, _ signal: Int32) async {
+    interruption.stop(signal: signal)
+    while !Task.isCancelled { await Task.yield() }
+  }
+
   /// Resumes. A process that another test starts holds the file's lock between its fork and its exec.
   private func goOn() async throws -> Int32 {
     while true {
@@ -78,7 +84,7 @@ import Testing
   @Test func anInterruptedSweepGoesOnWhereItWas() async throws {
     let interruption = interruption
     let code = try await run(everything) { given throws(CheckError) in
-      if given == 100 { interruption.stop(signal: SIGINT) }
+      if given == 100 { await Self.interrupt(interruption, SIGINT) }
     }
     #expect(code == 130)
     for format in [SweepFormat.jsonl, .csv, .masscanJSON, .nmapXML] { #expect(try endpoints(format).count == 100) }
@@ -123,7 +129,7 @@ import Testing
     let interruption = interruption
     let words = ["--targets", folder.file("targets"), "-p", "80", "--shard", "2/2", "--seed", "5", "--retries", "3"]
     let code = try await run(words + ["--checkpoint", checkpoint, "-o", output(.jsonl)]) { given throws(CheckError) in
-      if given == 100 { interruption.stop(signal: SIGTERM) }
+      if given == 100 { await Self.interrupt(interruption, SIGTERM) }
     }
     #expect(code == 143)
     try removeFile(folder.file("targets"))

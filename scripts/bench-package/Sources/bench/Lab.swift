@@ -26,6 +26,7 @@ final class Lab {
 
   static let interface = "lab0"
   static let source = "10.200.0.1"
+  static let ownNetwork = "10.200.0.0/30"
   let near: NetworkNamespace
   let far: NetworkNamespace
   /// Where frames go: the interface's in `far`, or nobody's.

@@ -23,6 +23,12 @@ struct Measured: Codable, Sendable {
   var residentAtEnd = 0.0
   var exitCode = 0
   var wasEnded = false
+
+  /// - Throws: where nothing arrived at the far end: then there is nothing to tell.
+  func checked(_ name: String) throws -> Measured {
+    guard packets > 0 else { throw Failure(description: "\(name) sent nothing and ended with \(exitCode)") }
+    return self
+  }
 }
 
 /// One look at a run.

@@ -43,10 +43,11 @@ struct MemoryPart {
       let lab = try Lab(sweep.ground)
       let words =
         [
-          tool.path, "scan", "10.0.0.0/8", "-p", "81", "--yes", "--transmit", tool.transmit, "--rate", "max",
+          tool.path, "scan", "10.0.0.0/8", "--exclude", Lab.ownNetwork, "-p", "81", "--yes", "--transmit",
+          tool.transmit, "--rate", "max",
           "--retries", "0", "-o", "jsonl=/dev/null", "--no-checkpoint", "--no-progress", "-q",
         ] + sweep.extra
-      let measured = try lab.measure(words, seconds: 300)
+      let measured = try lab.measure(words, seconds: 300).checked(sweep.name)
       document.runs.append(Run(name: sweep.name, measured: measured))
       table.add([
         sweep.name, fixed(measured.residentHalfway / 1_048_576), fixed(measured.residentAtEnd / 1_048_576),

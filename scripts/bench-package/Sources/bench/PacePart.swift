@@ -91,7 +91,7 @@ struct PacePart {
     Thread.sleep(forTimeInterval: 0.3)
     let measured: Measured
     do {
-      measured = try lab.measure(words, seconds: Double(seconds) + 10)
+      measured = try lab.measure(words, seconds: Double(seconds) + 10).checked(name)
     } catch {
       var spent = spent()
       spawned_await(watcher, 0, &spent)

@@ -42,7 +42,7 @@ struct TransmitPart {
     for round in 1...options.rounds {
       for side in sides {
         progress("\(side.name), round \(round)")
-        let measured = try lab.measure(side.words(lab), seconds: 60, trickles: side.trickles)
+        let measured = try lab.measure(side.words(lab), seconds: 60, trickles: side.trickles).checked(side.name)
         document.runs.append(Run(side: side.name, measured: measured))
       }
     }

@@ -25,14 +25,18 @@ package struct Descriptor: ~Copyable, Sendable {
 }
 
 extension Descriptor {
-  /// The highest numbers below the limit of open files (RLIMIT_NOFILE), which nothing of ours ever has.
+  /// Lookups of names at a time that there is room for: one for each 16 descriptors, from one to 64. So many that the
+  /// default concurrency passes a resolver that takes a tenth of a second within the default timeout.
+  package static var lookups: Int { lookups(limit: descriptorLimit()) }
+
+  /// How many of the highest numbers below the limit of open files (RLIMIT_NOFILE) nothing of ours ever has.
   ///
   /// The language's runtime needs them. libdispatch opens /proc/PID/stat of its threads once a second and traps where it
   /// can't (`_dispatch_workq_count_runnable_workers` in src/event/workqueue.c); so it does where it can't have its epoll and
   /// eventfd (`_dispatch_epoll_init` in src/event/event_epoll.c), and without its two timerfds no timer of the process
-  /// fires. These are five; the others are for what libpcap, the resolver and a call that is about to be refused hold for
-  /// a moment.
-  package static let reserve: CInt = 8
+  /// fires. These are five; three are for what libpcap and calls that are about to be refused hold for a moment, and two for
+  /// each lookup: the C library opens sockets and files of its own.
+  package static var reserve: Int { reserve(limit: descriptorLimit()) }
 
   /// Takes over what a call opens. The kernel gives the lowest free number: one of the reserve means that no other is free.
   ///
@@ -50,13 +54,17 @@ extension Descriptor {
   ///
   /// The corresponding C function is `getrlimit(RLIMIT_NOFILE)`.
   package static func isReserved(_ number: CInt) -> Bool {
-    Int(number) >= descriptorLimit() - Int(reserve)
+    let limit = descriptorLimit()
+    return Int(number) >= limit - reserve(limit: limit)
   }
+
+  private static func lookups(limit: Int) -> Int { min(64, max(1, limit / 16)) }
+  private static func reserve(limit: Int) -> Int { 8 + 2 * lookups(limit: limit) }
 }
 
 /// Descriptors that this process may still open, without the reserve. What is open already is counted in /proc/self/fd.
 package func freeDescriptors() -> Int {
-  max(0, descriptorLimit() - Int(Descriptor.reserve) - openDescriptors())
+  max(0, descriptorLimit() - Descriptor.reserve - openDescriptors())
 }
 
 /// Descriptors that this process has open; 0 without /proc.

@@ -25,7 +25,7 @@ struct DescriptorTests {
         }
       }
       #expect(taken.count > 16 && refusals > 200)
-      #expect(taken.allSatisfy { $0.descriptor.rawValue < 64 - Descriptor.reserve })
+      #expect(taken.allSatisfy { Int($0.descriptor.rawValue) < 64 - Descriptor.reserve })
       #expect(openDescriptors() < 64)
       #expect(freeDescriptors() == 0)
       setDescriptorLimit(128)

@@ -9,10 +9,7 @@ import Synchronization
 /// The system's resolver can't be interrupted. A caller whose deadline passes leaves; a lookup that nobody waits for any
 /// longer is not started, so a dead resolver costs `threads` stuck threads and never a growing queue.
 package final class NameResolver: Sendable {
-  /// So many that the default concurrency passes a resolver that takes a tenth of a second within the default timeout.
-  package static let mostLookups = 64
-
-  package static let shared = NameResolver(threads: mostLookups) { (name, family) throws(NameLookupError) in
+  package static let shared = NameResolver(threads: Descriptor.lookups) { (name, family) throws(NameLookupError) in
     try lookUp(name, family: family)
   }
 

@@ -39,13 +39,16 @@ import Testing
       var random = SeededRandom(seed: seed)
       var words =
         [
-          Sample.binary, "scan", "10.9.0.0-10.9.\(kills - 1).255", "-p", "80,81", "--all-states", "--rate", "400",
+          Sample.binary, "scan", "10.9.0.0-10.9.\(kills - 1).255", "-p", "80,81", "--all-states", "--rate", "200",
           "--seed", "9", "--retries", "2",
         ]
         + ["--checkpoint", folder.file("checkpoint")] + outputs.flatMap { ["-o", "\($0)=\(folder.file($0))"] }
       var ends: [String] = []
       for _ in 0..<kills {
         let process = try network.start(words)
+        // The first at any time, the others when there is something to lose.
+        let patience = Instant.now.advanced(by: .seconds(60))
+        while !ends.isEmpty, !isRegularFile(folder.file("checkpoint")), .now < patience { usleep(1_000) }
         usleep(UInt32.random(in: 50_000..<2_500_000, using: &random))
         process.send(signal: SIGKILL)
         ends.append("\(process.waitForExit(timeout: .seconds(30)) ?? -1)")
@@ -54,7 +57,7 @@ import Testing
         }
         // Killed before there was a checkpoint, it begins anew.
         if isRegularFile(folder.file("checkpoint")) {
-          words = [Sample.binary, "scan", "--resume", folder.file("checkpoint"), "--rate", "400"]
+          words = [Sample.binary, "scan", "--resume", folder.file("checkpoint"), "--rate", "200"]
         }
       }
       let last = try network.start([Sample.binary, "scan", "--resume", folder.file("checkpoint"), "--rate", "1500"])

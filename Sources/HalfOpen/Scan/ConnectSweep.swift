@@ -11,6 +11,8 @@ import Synchronization
 final class ConnectSweep: SweepRun {
   /// Checks under way at a time, at most.
   private static let mostChecks = 8192.0
+  /// Left to the rest of the program.
+  private static let spareDescriptors = 16
 
   private let outline: SweepOutline
   private let fingerprint: UInt64
@@ -32,6 +34,12 @@ final class ConnectSweep: SweepRun {
         mark: configuration.mark))
     self.outline = outline
     fingerprint = outline.fingerprint
+    // All that have no verdict are checked, whatever an engine of packets had probed of them.
+    var resume = resume
+    if let window = resume?.window {
+      resume?.pass = 0
+      resume?.cursor = window.lowerBound
+    }
     let state = try SweepState(
       positions: outline.positions, fingerprint: fingerprint, configuration: configuration, resume: resume, now: .now)
     do throws(SystemCallError) { shared = try SweepShared(state) } catch {
@@ -84,7 +92,8 @@ final class ConnectSweep: SweepRun {
   ) async {
     shared.withLock { $0.begin(now: .now) }
     let time = Double(options.timeout.saturatedNanoseconds) / 1e9
-    let concurrency = Int(min(max(outline.configuration.rate * time, 64), mostChecks))
+    let room = Double(max(1, freeDescriptors() - spareDescriptors))
+    let concurrency = Int(min(max(outline.configuration.rate * time, 64), mostChecks, room))
     var checks = PacedChecks(outline: outline, shared: shared)
     repeat {
       for await outcome in engine.outcomes(of: checks, options: options, concurrency: concurrency) {
@@ -106,6 +115,9 @@ final class ConnectSweep: SweepRun {
     case .failure(let error):
       // What was not checked to its end is left for who resumes.
       if error.code == .cancelled || error.code == .shutDown { return }
+      guard error.code != .noLocalPorts, error.code != .tooManyFiles else {
+        return shared.withLock { $0.postpone(place.position, error, now: .now) }
+      }
       result = .failure(error)
     }
     shared.withLock { $0.noteCheck(of: place.position, result) }
@@ -182,6 +194,7 @@ private struct PacedChecks: AsyncSequence, AsyncIteratorProtocol, Sendable {
       let outline = outline
       let (hasEnded, isNext) = shared.withLock { state in
         var none: [UInt64] = []
+        if state.isSendingPass, !state.isStopped { return (false, true) }
         switch state.nextTurn(upTo: 1, now: .now, into: &none) {
         case .ended: return (true, false)
         case .report:

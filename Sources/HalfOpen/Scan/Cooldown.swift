@@ -33,6 +33,9 @@ struct Cooldown: Sendable {
     }
   }
 
+  /// How long an answer may take by what has been seen, in nanoseconds; 0 where nothing has.
+  var patience: Int64 { hasAny || fixed != nil ? wait : 0 }
+
   /// The wait after the last probe, in nanoseconds.
   var wait: Int64 {
     if let fixed { return fixed }

@@ -2,9 +2,10 @@
 
 import HalfOpenLinux
 
-/// Where a sweep was half a second ago: what had been sent by then has been answered by now, or is silent for good.
+/// Where a sweep was half a second ago, or as long as answers take there: what had been sent by then has been answered by
+/// now, or is silent for good.
 ///
-/// A resumed sweep goes on from there, and probes again what was sent in the last half second before the checkpoint.
+/// A resumed sweep goes on from there, and probes again those of later that had not answered at the checkpoint.
 struct CursorTrail: Sendable {
   struct Point: Hashable, Comparable, Sendable {
     var pass: Int
@@ -23,8 +24,9 @@ struct CursorTrail: Sendable {
   init(start: Point) { safe = start }
 
   /// Notes where the sweep is; asked for only when it is time for it.
-  mutating func note(_ point: @autoclosure () -> Point, now: Instant) {
-    settle(now: now)
+  /// - Parameter age: how long answers take, in nanoseconds.
+  mutating func note(_ point: @autoclosure () -> Point, now: Instant, age: Int64 = CursorTrail.age) {
+    settle(now: now, age: age)
     if let last = recent.last {
       guard now.nanoseconds(since: last.at) >= CursorTrail.distance, point() != last.point else { return }
     }
@@ -32,8 +34,8 @@ struct CursorTrail: Sendable {
   }
 
   /// Lets time pass.
-  mutating func settle(now: Instant) {
-    while let first = recent.first, now.nanoseconds(since: first.at) >= CursorTrail.age {
+  mutating func settle(now: Instant, age: Int64 = CursorTrail.age) {
+    while let first = recent.first, now.nanoseconds(since: first.at) >= max(age, CursorTrail.age) {
       safe = first.point
       recent.removeFirst()
     }

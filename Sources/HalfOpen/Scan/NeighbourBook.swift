@@ -139,6 +139,12 @@ struct NeighbourBook: Sendable {
     return entries[place].address
   }
 
+  /// The question for an address did not leave: it does not count, and is asked again when its answer would be due.
+  mutating func requestFailed(_ address: IPAddress) {
+    guard let place = places[address], entries[Int(place)].attempts > 0 else { return }
+    entries[Int(place)].attempts -= 1
+  }
+
   /// The next position whose next hop has been found. It is to be looked up again.
   mutating func takeReady() -> UInt64? { parked.take(from: &ready) }
 

@@ -38,6 +38,8 @@
       let socket: NeighborSocket
       let defender: AddressDefender?
       var sources: [IPFamily: IPAddress] = [:]
+      /// The last question did not leave.
+      var isOut = false
       var book = NeighbourBook()
       var incoming = PacketBatch(capacity: 64, packetCapacity: 256)
 
@@ -143,6 +145,9 @@
       return alive.contains(gateway)
     }
 
+    /// Interfaces that are asked on, and whether questions can't leave by them at present.
+    var linksOut: [(interface: UInt32, isOut: Bool)] { links.map { ($0.path.interface, $0.isOut) } }
+
     /// Everything known is asked for anew when it is used next: the link was down, or answers stay away.
     func doubt(now: Instant) { for link in links { link.book.doubt(now: now) } }
 
@@ -192,7 +197,7 @@
       guard let defender = link.defender else { return }
       var out = frame.mutableSpan
       let length = defender.answer(heard, into: &out)
-      send(length, on: link)
+      _ = send(length, on: link)
     }
 
     private func noteGateways(_ heard: borrowing Frame, on link: Link) {
@@ -214,14 +219,20 @@
         guard let source = link.sources[address.family] else { continue }
         var out = frame.mutableSpan
         let length = NeighborFrame.emitQuestion(for: address, from: source, at: link.mac, into: &out)
-        send(length, on: link)
+        link.isOut = !send(length, on: link)
+        // Silence proves nothing where nothing was asked.
+        if link.isOut { link.book.requestFailed(address) }
       }
     }
 
-    /// What does not leave is asked again in a second.
-    private func send(_ length: Int, on link: Link) {
-      guard length > 0 else { return }
-      try? link.socket.send(frame, length: length)
+    private func send(_ length: Int, on link: Link) -> Bool {
+      guard length > 0 else { return true }
+      do throws(SystemCallError) {
+        try link.socket.send(frame, length: length)
+        return true
+      } catch {
+        return false
+      }
     }
   }
 

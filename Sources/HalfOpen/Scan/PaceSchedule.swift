@@ -53,6 +53,12 @@ package struct PaceSchedule: Sendable {
     return count
   }
 
+  /// Packets that were taken and have not left.
+  package mutating func giveBack(_ count: Int) {
+    guard interval > 0 else { return }
+    ahead -= Double(count) * step
+  }
+
   /// When the next batch of at most `limit` packets is due: the time for the next `take`. Not after `now` where it is
   /// already.
   package func wake(upTo limit: Int = .max) -> Int64 {

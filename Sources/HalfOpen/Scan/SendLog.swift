@@ -41,6 +41,13 @@ struct SendLog {
     }
   }
 
+  /// When the batch noted last had left.
+  mutating func closeLast(end: Instant) {
+    guard !batches.isEmpty else { return }
+    let last = batches.count < capacity || head == 0 ? batches.count - 1 : head - 1
+    batches[last].end = end.nanoseconds
+  }
+
   /// Notes a probe that left later than its batch.
   mutating func appendStray(pass: Int, position: UInt64, at instant: Instant) {
     let empty = Batch(pass: .max, first: 0, last: 0, start: 0, end: 0)
@@ -62,6 +69,11 @@ struct SendLog {
     guard let batch = batch(pass, position) else { return nil }
     let part = Double(position - batch.first) / Double(max(1, batch.last - batch.first))
     return Instant(nanoseconds: batch.start &+ Int64(part * Double(batch.end &- batch.start)))
+  }
+
+  /// The earliest that a position can have left in a pass, nil where that is not known any more.
+  func start(pass: Int, position: UInt64) -> Instant? {
+    (stray(pass, position) ?? batch(pass, position).map { Instant(nanoseconds: $0.start) })
   }
 
   /// The latest that a position can have left in a pass, nil where nothing was sent.

@@ -81,6 +81,12 @@ struct SweepPasses: Sendable {
     if case .sending = phase { again.append(contentsOf: positions) }
   }
 
+  /// The position was probed in vain: the pass takes it up again, also when it had ended.
+  mutating func reopen(_ position: UInt64) {
+    if phase == .coolingDown, !isTruncated { phase = .sending(pass: pass) }
+    giveAgain([position])
+  }
+
   /// These positions leave later, when their next hop is known: the pass waits for them.
   mutating func park(_ positions: [UInt64]) {
     if case .sending = phase { parked.formUnion(positions) }

@@ -23,7 +23,7 @@
     private var positions: [UInt64] = []
     private var ready: [UInt64] = []
     private var unreachable: [UInt64] = []
-    private var outageSince: Instant?
+    private var outages = Outages(longest: SweepSender.longestOutage)
     private var answers = AnswerWatch()
     private var toldErrors: Set<Errno> = []
 
@@ -71,6 +71,7 @@
       transmitter.flush()
       batch.end = .now
       sort(transmitter.takeFailures(), into: &batch)
+      batch.unreachable = unreachable.count
       nameUnreachable()
       let received = shared.withLock { [batch] state in
         state.noteSent(batch)
@@ -79,7 +80,12 @@
       if answers.stayAway(received: received, sent: batch.positions.count, now: batch.end) {
         nextHops.doubt(now: batch.end)
       }
-      noteOutage(batch.isOutage, now: batch.end)
+      for position in batch.positions where outages.isAny {
+        if let path = path(at: position), !batch.returned.contains(position) {
+          outages.end(.path(path), .interface(job.paths[path].interface))
+        }
+      }
+      if batch.isOutage { pause(now: batch.end) }
       if !batch.held.isEmpty { sleep(until: batch.end.advanced(byNanoseconds: 10_000_000)) }
     }
 
@@ -97,9 +103,9 @@
         case .full: return batch.held.append(position)
         case .unreachable: return unreachable.append(position)
         case .lost:
-          batch.returned.append(position)
+          begin(.path(path), path: path, now: now)
           batch.isOutage = true
-          return
+          return batch.held.append(position)
         }
       }
       transmitter.appendProbe(
@@ -112,6 +118,7 @@
 
     private func attendNextHops(now: Instant) {
       nextHops.attend(now: now)
+      noteLinks(now: now)
       ready.removeAll(keepingCapacity: true)
       nextHops.takeReady(upTo: SweepSender.silentPerTurn, into: &ready)
       nextHops.takeUnreachable(upTo: SweepSender.silentPerTurn, into: &unreachable)
@@ -123,6 +130,18 @@
         return isLost
       }
       nameUnreachable()
+    }
+
+    /// Who waits for a next hop that can't even be asked for waits for its link.
+    private func noteLinks(now: Instant) {
+      for (interface, isOut) in nextHops.linksOut {
+        if !isOut {
+          if outages.isAny { outages.end(.questions(interface)) }
+        } else if let path = job.paths.all.firstIndex(where: { $0.interface == interface }) {
+          begin(.questions(interface), path: path, now: now)
+        }
+      }
+      if outages.isAny { endOutage(now: now) }
     }
 
     private func nameUnreachable() {
@@ -162,26 +181,44 @@
         }
       }
       if !failures.isEmpty, failures.count == batch.positions.count, batch.refused == 0 { batch.isOutage = true }
+      guard batch.isOutage else { return }
+      for position in batch.returned {
+        if let path = path(at: position) { begin(.interface(job.paths[path].interface), path: path, now: batch.end) }
+      }
     }
 
-    private func noteOutage(_ isOutage: Bool, now: Instant) {
-      guard isOutage else { outageSince = nil; return }
-      nextHops.doubt(now: now)
-      if let since = outageSince {
-        if now.nanoseconds(since: since) > SweepSender.longestOutage {
-          shared.fail(
-            CheckError(
-              .linkDown,
-              subject:
-                "nothing could be sent for \(SweepSender.longestOutage / 1_000_000_000) s: the link is down, or its "
-                + "route or gateway is gone",
-              advice: "bring it up and resume the sweep"))
-        }
-      } else {
-        outageSince = now
-        shared.notice("nothing can be sent: the link is down, or its route or gateway is gone; waiting for it")
+    private func begin(_ place: Outages.Place, path: Int, now: Instant) {
+      guard outages.begin(place, now: now) else { return }
+      let name = job.paths[path].interfaceName
+      switch place {
+      case .interface, .questions:
+        shared.notice("nothing can be sent by \(name): it is down or its route is gone; waiting for it")
+      case .path: shared.notice("the gateway on \(name) does not answer any more; waiting for it")
       }
+    }
+
+    /// Lets time pass, unless it has been too long.
+    private func pause(now: Instant) {
+      nextHops.doubt(now: now)
+      endOutage(now: now)
       sleep(until: now.advanced(byNanoseconds: 200_000_000))
+    }
+
+    private func endOutage(now: Instant) {
+      guard let place = outages.tooLong(now: now) else { return }
+      let interface =
+        switch place {
+        case .interface(let interface), .questions(let interface): interface
+        case .path(let path): job.paths[path].interface
+        }
+      let name = job.paths.name(of: interface)
+      shared.fail(
+        CheckError(
+          .linkDown,
+          subject:
+            "nothing could be sent by \(name) for \(SweepSender.longestOutage / 1_000_000_000) s: it is down, or "
+            + "its route or gateway is gone",
+          advice: "bring it up and resume the sweep"))
     }
 
     private func reportSilent(now: Instant) {
@@ -220,6 +257,35 @@
         if epoll.event(index).tag == SweepSender.bell { shared.clearSenderBell() } else { nextHops.wake() }
       }
     }
+  }
+
+  /// What can't be sent to or through at present, and since when.
+  private struct Outages {
+    enum Place: Hashable {
+      case interface(UInt32)
+      /// An interface that not even questions for next hops leave by.
+      case questions(UInt32)
+      /// A path whose gateway has gone.
+      case path(Int)
+    }
+
+    let longest: Int64
+    private var since: [Place: Instant] = [:]
+
+    init(longest: Int64) { self.longest = longest }
+
+    var isAny: Bool { !since.isEmpty }
+
+    /// True where that is news.
+    mutating func begin(_ place: Place, now: Instant) -> Bool {
+      guard since[place] == nil else { return false }
+      since[place] = now
+      return true
+    }
+
+    mutating func end(_ places: Place...) { for place in places { since[place] = nil } }
+
+    func tooLong(now: Instant) -> Place? { since.first { now.nanoseconds(since: $0.value) > longest }?.key }
   }
 
   /// Sees that answers came and come no more, which the other end of a link may be the reason for.

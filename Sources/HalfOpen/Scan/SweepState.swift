@@ -21,6 +21,7 @@ struct SweepState: Sendable {
   /// The next silent target to be named.
   var reportCursor: UInt64
   var notices: [String] = []
+  private var toldFaults: Set<CheckError.Code> = []
   var failure: CheckError?
   /// The reader, or someone else, wants no more.
   var isStopped = false
@@ -40,6 +41,7 @@ struct SweepState: Sendable {
   private var lastTurn: Instant?
   /// The time since the last turn was spent sending, and not waiting for the silent to have had their second.
   private var isSending = false
+  private var meter = Meter()
   /// At the last look at the captures' losses.
   private var counted: (sent: UInt64, time: Duration, drops: UInt64) = (0, .zero, 0)
 
@@ -99,8 +101,10 @@ extension SweepState {
     var unroutable: [UInt64] = []
     /// Those that leave later, when their next hop is known.
     var parked: [UInt64] = []
-    /// Those that there was no room to wait for; they are given again.
+    /// Those that there was no room to wait for, or no way at present; they are given again.
     var held: [UInt64] = []
+    /// How many have a next hop that does not answer.
+    var unreachable = 0
     var start: Instant
     var end = Instant(nanoseconds: 0)
     /// Those that did not leave for want of room or link, and are sent again, in their order.
@@ -128,7 +132,8 @@ extension SweepState {
     progress.elapsed += spent
     if isSending { progress.sendingTime += spent }
     isSending = false
-    trail.note(CursorTrail.Point(pass: passes.pass, cursor: passes.settled), now: now)
+    trail.note(CursorTrail.Point(pass: passes.pass, cursor: passes.settled), now: now, age: cooldown.patience)
+    meter.note(sent: progress.sent, now: now)
     guard !isStopped else { return .ended }
     if now >= deadline { passes.endSending() }
     progress.rateAsked = rate.asked
@@ -155,12 +160,23 @@ extension SweepState {
       // Only what is used counts: who waits for a silent target's second has sent nothing.
       _ = pace.take(upTo: positions.count, now: now.nanoseconds)
       isSending = true
+      note(handedOut: positions, now: now)
       return .probe(pass: passes.pass)
     case .wait(let until): return .wait(until: until)
     case .report: return .report
     case .ended:
       progress.isComplete = passes.hasFinished
       return .ended
+    }
+  }
+
+  /// Before they leave: a near host answers sooner than the batch is done.
+  private mutating func note(handedOut positions: [UInt64], now: Instant) {
+    guard let first = positions.first, let last = positions.last else { return }
+    if passes.isRepeating {
+      for position in positions { log.appendStray(pass: passes.pass, position: position, at: now) }
+    } else {
+      log.append(pass: passes.pass, first: first, last: last, start: now, end: now)
     }
   }
 
@@ -173,16 +189,19 @@ extension SweepState {
     if batch.pass == 0 { progress.probed += left }
     passes.park(batch.parked)
     passes.giveAgain(batch.held)
-    guard let first = batch.positions.first, let last = batch.positions.last else { return }
+    passes.giveAgain(batch.returned)
+    pace.giveBack(batch.parked.count + batch.held.count + batch.unreachable)
+    guard !batch.positions.isEmpty else { return }
     if passes.isRepeating {
       for position in batch.positions { log.appendStray(pass: batch.pass, position: position, at: batch.end) }
     } else {
-      log.append(pass: batch.pass, first: first, last: last, start: batch.start, end: batch.end)
+      log.closeLast(end: batch.end)
     }
     passes.sent(at: batch.end)
-    guard !batch.returned.isEmpty else { return }
-    passes.giveAgain(batch.returned)
-    if !batch.isOutage, rate.lost(reached: progress.rate, now: batch.end), let limit = rate.limit {
+    guard !batch.returned.isEmpty, !batch.isOutage else { return }
+    // One full queue is no reason to stand still: a tenth of what is asked at least.
+    let reached = max(meter.rate ?? rate.rate, rate.rate.isFinite ? rate.rate / 10 : 1)
+    if rate.lost(reached: reached, now: batch.end), let limit = rate.limit {
       notice("the kernel has no room for more packets: slowing down to \(Int(limit)) packets a second")
     }
   }
@@ -290,6 +309,13 @@ extension SweepState {
     return noted
   }
 
+  /// A target's check could not be done for want of something of ours: it is given again, slower.
+  mutating func postpone(_ position: UInt64, _ error: CheckError, now: Instant) {
+    passes.reopen(position)
+    guard rate.lost(reached: meter.rate ?? rate.rate, now: now), let limit = rate.limit else { return }
+    notice("\(error): slowing down to \(Int(limit)) checks a second")
+  }
+
   /// A check of a target has ended, silence included, or could not be done.
   mutating func noteCheck(of position: UInt64, _ end: Result<SweepResult, CheckError>) {
     guard found < maximumResults, answered.note(position) == .first else { return }
@@ -301,7 +327,7 @@ extension SweepState {
       if found >= maximumResults { isStopped = true }
     case .failure(let error):
       progress.errors += 1
-      notice("\(error)")
+      if toldFaults.insert(error.code).inserted { notice("\(error), and maybe others likewise") }
     }
   }
 
@@ -330,7 +356,11 @@ extension SweepState {
     guard let pass = one.match.pass ?? (passes.pass == 0 ? 0 : nil),
       let sent = log.time(pass: pass, position: one.match.position)
     else { return one.echoAge }
-    return max(0, one.at.nanoseconds(since: sent))
+    let roundTrip = one.at.nanoseconds(since: sent)
+    // It left earlier than the even share of its batch's time would have it.
+    guard roundTrip <= 0, let start = log.start(pass: pass, position: one.match.position) else { return roundTrip }
+    let longer = one.at.nanoseconds(since: start)
+    return longer > 0 ? longer : nil
   }
 
   /// The captures have lost so many packets since the start. Losses since the last look drive the rate back.
@@ -355,7 +385,7 @@ extension SweepState {
 extension SweepState {
   /// Where the sweep stands. Changes are told once: the next checkpoint has those after this one.
   mutating func checkpoint(job: UInt64, seed: UInt64, now: Instant) -> SweepCheckpoint {
-    trail.settle(now: now)
+    trail.settle(now: now, age: cooldown.patience)
     return SweepCheckpoint(
       job: job, seed: seed, pass: trail.safe.pass, cursor: trail.safe.cursor, window: answered.window,
       reportCursor: reportCursor, progress: progress, resultsBefore: found, changed: answered.takeChanges())
@@ -404,5 +434,21 @@ extension SweepState {
     maximumResults -= min(maximumResults, earlier)
     isStopped = maximumResults == 0
     return true
+  }
+}
+
+/// Packets a second over the last while.
+private struct Meter: Sendable {
+  private static let interval: Int64 = 250_000_000
+  private var last: (sent: UInt64, at: Instant)?
+  /// Nil before the first while has passed.
+  private(set) var rate: Double?
+
+  mutating func note(sent: UInt64, now: Instant) {
+    guard let last else { self.last = (sent, now); return }
+    let time = now.nanoseconds(since: last.at)
+    guard time >= Meter.interval else { return }
+    rate = Double(sent &- last.sent) / Double(time) * 1e9
+    self.last = (sent, now)
   }
 }

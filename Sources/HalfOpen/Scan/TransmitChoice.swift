@@ -49,6 +49,11 @@ struct TransmitChoice: Sendable {
   private static func obstacle(_ path: RouteMap.Path, _ configuration: SweepConfiguration) -> String? {
     if path.isLoopback || path.reach.nextHop == .nobody { return "nothing leaves through a link" }
     if path.hardwareAddress == nil { return "its packets have no hardware addresses" }
+    if case .gateway(let gateway) = path.reach.nextHop, gateway.family != path.source.family,
+      configuration.gatewayMAC == nil
+    {
+      return "its gateway has an address of the other family"
+    }
     return nil
   }
 }

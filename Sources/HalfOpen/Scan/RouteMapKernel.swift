@@ -18,6 +18,16 @@ extension RouteMap {
         wires.append(.failure(error))
       }
     }
+    for (number, wire) in wires.enumerated().dropFirst(2) {
+      guard
+        let same = wires[1..<number].firstIndex(where: {
+          (try? $0.get()) == (try? wire.get()) && (try? wire.get()) != nil
+        })
+      else { continue }
+      throw .invalid(
+        "targets: \(targets.zones[same - 1]) and \(targets.zones[number - 1]) are one interface", advice: "use one name"
+      )
+    }
     var world = RoutingWorld()
     do throws(SystemCallError) {
       if !targets.v4Ranges.isEmpty {

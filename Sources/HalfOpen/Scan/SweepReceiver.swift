@@ -37,7 +37,7 @@
       matcher = job.matcher
       captures = try SweepCaptures(job)
       transmitter = try SweepTransmitter(
-        paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
+        paths: job.paths.all, choice: job.transmit, configuration: job.configuration, answers: true)
       resets = ResetKeeper(policy: job.configuration.reset)
       heard.reserveCapacity(SweepReceiver.framesPerTurn)
       due.reserveCapacity(SweepReceiver.framesPerTurn)
@@ -168,7 +168,9 @@
         let element = TargetSet.Element(address: one.flow.address, port: one.flow.port, zone: one.zone)
         guard let path = job.paths.path(to: element) else { continue }
         transmitter.appendReset(
-          Lane.Destination(flow: one.flow, scope: job.paths.scope(of: element), hardware: one.hardware), path: path,
+          Lane.Destination(
+            flow: one.flow, scope: job.paths.scope(of: element),
+            hardware: one.interface == job.paths[path].interface ? one.hardware : nil), path: path,
           sequence: one.sequence)
       }
       let count = UInt64(due.count)

@@ -130,7 +130,8 @@ extension SweepState {
     let spent = Duration.nanoseconds(lastTurn.map { now.nanoseconds(since: $0) } ?? 0)
     lastTurn = now
     progress.elapsed += spent
-    if isSending { progress.sendingTime += spent }
+    // Who waits for a silent target's second sends as well, as far as the rate would have had him wait anyway.
+    progress.sendingTime += isSending ? spent : isSendingPass ? min(spent, .nanoseconds(pauseOfRate)) : .zero
     isSending = false
     trail.note(CursorTrail.Point(pass: passes.pass, cursor: passes.settled), now: now, age: cooldown.patience)
     meter.note(sent: progress.sent, now: now)
@@ -169,6 +170,9 @@ extension SweepState {
       return .ended
     }
   }
+
+  /// From one packet to the next at the present rate, in nanoseconds.
+  private var pauseOfRate: Int64 { Int64(min(1e9 / max(rate.rate, 1e-3), 1e12)) }
 
   /// Before they leave: a near host answers sooner than the batch is done.
   private mutating func note(handedOut positions: [UInt64], now: Instant) {

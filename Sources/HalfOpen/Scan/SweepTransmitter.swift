@@ -24,6 +24,8 @@
     private struct Starts {
       let syn: Lane.Start<ProbeTemplate>
       let reset: Lane.Start<ResetTemplate>
+      /// For RSTs to who has no hardware address on the path's link, and their lane: through the kernel's routing.
+      let routed: (reset: Lane.Start<ResetTemplate>, lane: Int)?
       /// The place in `lanes`.
       let lane: Int
     }
@@ -35,27 +37,34 @@
     var recorder: PacketRecorder?
     private var copies = SentCopies()
 
-    init(paths: [RouteMap.Path], choice: TransmitChoice, configuration: SweepConfiguration) throws(CheckError) {
+    /// - Parameter answers: it answers packets, which may come by other interfaces than the path's.
+    init(
+      paths: [RouteMap.Path], choice: TransmitChoice, configuration: SweepConfiguration, answers: Bool = false
+    ) throws(CheckError) {
       var places: [Lane.Kind: Int] = [:]
       var starts: [Starts] = []
+      func lane(_ kind: Lane.Kind, _ path: RouteMap.Path, _ lanes: inout [Lane]) throws(CheckError) -> Int {
+        if let place = places[kind] { return place }
+        lanes.append(try Lane(kind, configuration, interfaceName: path.interfaceName))
+        places[kind] = lanes.count - 1
+        return lanes.count - 1
+      }
       for (path, way) in zip(paths, choice.ways) {
-        let kind: Lane.Kind = way == .link ? .link(path.interface) : .ip(path.source.family)
-        if places[kind] == nil {
-          places[kind] = lanes.count
-          lanes.append(try Lane(kind, configuration, interfaceName: path.interfaceName))
-        }
+        let place = try lane(way == .link ? .link(path.interface) : .ip(path.source.family), path, &lanes)
+        let isRouted = answers && way == .link
+        let routed = isRouted ? try lane(.ip(path.source.family), path, &lanes) : nil
         let type: EtherType = path.source.family == .v4 ? .ipv4 : .ipv6
         let header =
           way == .link ? path.hardwareAddress.map { EthernetHeader(destination: $0, source: $0, type: type) } : nil
-        let number = starts.count * 2
+        let number = starts.count * 3
+        let reset = ResetTemplate(source: path.source, ttl: configuration.ttl)
         starts.append(
           Starts(
             syn: Lane.Start(
               template: ProbeTemplate(source: path.source, ttl: configuration.ttl, layout: configuration.tcpOptions),
               number: number, header: header),
-            reset: Lane.Start(
-              template: ResetTemplate(source: path.source, ttl: configuration.ttl), number: number + 1, header: header),
-            lane: places[kind] ?? 0))
+            reset: Lane.Start(template: reset, number: number + 1, header: header),
+            routed: routed.map { (Lane.Start(template: reset, number: number + 2, header: nil), $0) }, lane: place))
       }
       self.starts = starts
     }
@@ -75,9 +84,11 @@
 
     /// Adds a RST.
     func appendReset(_ destination: Lane.Destination, path: Int, sequence: SequenceNumber) {
-      let lane = lanes[starts[path].lane]
+      let routed = destination.hardware == nil ? starts[path].routed : nil
+      let lane = lanes[routed?.lane ?? starts[path].lane]
       if lane.isFull { flush() }
-      lane.append(starts[path].reset, to: destination, sequence: sequence, tag: SweepTransmitter.noTag)
+      lane.append(
+        routed?.reset ?? starts[path].reset, to: destination, sequence: sequence, tag: SweepTransmitter.noTag)
       if recorder != nil {
         let copy = PacketCopy(starts[path].reset.template, destination.flow, sequence: sequence)
         copies.append(copy, tag: SweepTransmitter.noTag)

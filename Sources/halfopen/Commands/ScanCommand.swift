@@ -41,6 +41,14 @@ struct ScanCommand: ParsableCommand, Executable {
       throw ValidationError("standard input can be read only once")
     }
     _ = try selection.portSet()
+    if engine.captureInterface.contains("any") {
+      throw ValidationError("--capture-interface any is for check; name the interfaces that replies may come by")
+    }
+    let isPlain = packets.transmit == .auto && packets.tcpOptions == .mss && packets.ttl == 64
+    if engine.backend == .connect, !isPlain || packets.gatewayMAC != nil {
+      throw ValidationError(
+        "--transmit, --tcp-options, --ttl and --gateway-mac need the packet engine; drop them or --backend connect")
+    }
   }
 
   func execute(_ interruption: Interruption) async -> Int32 {
@@ -222,8 +230,8 @@ struct ScanOutput: ParsableArguments {
 
   func validate() throws {
     if checkpoint != nil, noCheckpoint { throw ValidationError("--checkpoint and --no-checkpoint exclude each other") }
-    if let shared = SweepOutput.shared(outputs) {
-      throw ValidationError("two outputs go to \(shared.shown); give each a place of its own")
+    if let shared = SweepOutput.shared(outputs, and: [checkpoint, pcap].compactMap { $0 }) {
+      throw ValidationError("two outputs go to \(shared); give each a place of its own")
     }
   }
 }

@@ -26,7 +26,8 @@ extension ScanRun {
 
   /// Where a first run keeps its checkpoint, nil for nowhere. Nothing has been emptied yet.
   func checkpointPath(_ start: ScanStart) async throws(ScanRefusal) -> String? {
-    let targets = start.configuration.shard.positions(of: start.targets.set.count).count
+    let positions = start.configuration.shard.positions(of: start.targets.set.count)
+    let targets = Int(clamping: positions.upperBound - positions.lowerBound)
     guard start.resume == nil,
       let path = CheckpointPlace.path(start.command, targets: targets, isFile: canBeRegularFile)
     else { return nil }

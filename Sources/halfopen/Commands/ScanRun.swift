@@ -93,7 +93,7 @@ struct ScanRun: Sendable {
     let hasLostOutput = !isWritten || !isRecorded || (!progress.isComplete && checkpoint?.hasFailed == true)
     if !start.command.output.quiet { Diagnostics.table(ScanProgressLine.table(progress)) }
     keep(checkpoint, isNeeded: !progress.isComplete || !isWritten, outputs: outputs)
-    return code(progress, failure: failure, targets: start.targets, hasLostOutput: hasLostOutput)
+    return code(progress, failure: failure, start: start, hasLostOutput: hasLostOutput)
   }
 
   private func giveUpRights(_ start: ScanStart, _ sweep: any RunningSweep) async throws(ScanRefusal) {
@@ -135,8 +135,9 @@ struct ScanRun: Sendable {
   }
 
   private func code(
-    _ progress: SweepProgress, failure: CheckError?, targets: ScanTargets, hasLostOutput: Bool
+    _ progress: SweepProgress, failure: CheckError?, start: ScanStart, hasLostOutput: Bool
   ) -> Int32 {
+    let targets = start.targets
     var facts = ExitCode.Facts()
     facts.results = Int(clamping: progress.open + progress.closed + progress.unreachable + progress.noAnswer)
     facts.outputFailed = hasLostOutput
@@ -146,6 +147,8 @@ struct ScanRun: Sendable {
     if let failure { facts.faults.insert(ExitCode.Fault(failure.code)) }
     if progress.errors > 0 { facts.faults.insert(.network) }
     if progress.noAnswer > 0, progress.captureDropped + progress.sendFailures > 0 { facts.doubtful = 1 }
+    // Cut short by its time, it has not been everywhere.
+    if !progress.isComplete, start.configuration.maximumTime != nil { facts.doubtful = 1 }
     return ExitCode.code(facts)
   }
 

@@ -157,7 +157,8 @@ import Testing
     #expect(SweepOutput(argument: "json=a=b") == SweepOutput(.jsonl, "a=b"))
     #expect(SweepOutput(argument: "nmap-xml=-") == SweepOutput(.nmapXML, "-"))
     for wrong in ["", "jsonl", "jsonl=", "=a", "xml=a"] { #expect(SweepOutput(argument: wrong) == nil) }
-    #expect(SweepOutput.shared([.init(.jsonl, "a"), .init(.csv, "b"), .init(.text, "a")]) == .init(.text, "a"))
-    #expect(SweepOutput.shared([.init(.jsonl, "-"), .init(.csv, "b")]) == nil)
+    #expect(SweepOutput.shared([.init(.jsonl, "a"), .init(.csv, "b"), .init(.text, "./a")], and: []) == "./a")
+    #expect(SweepOutput.shared([.init(.jsonl, "-"), .init(.csv, "b")], and: ["c"]) == nil)
+    #expect(SweepOutput.shared([.init(.jsonl, "x/../c"), .init(.csv, "b")], and: ["c"]) == "c")
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import SystemPackage
 
 /// The forms in which a sweep's results are written: docs/output-formats.md.
 enum SweepFormat: String, CaseIterable, Hashable, Sendable {
@@ -39,9 +40,10 @@ struct SweepOutput: Hashable, Sendable, ExpressibleByArgument {
 
   static let formats = SweepFormat.allCases.map(\.rawValue).joined(separator: ", ")
 
-  /// The first place that two outputs share, nil where each has its own.
-  static func shared(_ outputs: [SweepOutput]) -> SweepOutput? {
+  /// The first place that two outputs share, or an output and another file of the scan. Nil where each has its own.
+  static func shared(_ outputs: [SweepOutput], and files: [String]) -> String? {
     var seen: Set<String> = []
-    return outputs.first { !seen.insert($0.path).inserted }
+    let places = outputs.map(\.shown) + outputs.filter { $0.format == .nmapXML }.map { NmapFile.spool(of: $0.path) }
+    return (places + files).first { !seen.insert(FilePath($0).lexicallyNormalized().string).inserted }
   }
 }

@@ -73,8 +73,9 @@
         _ = try DedicatedThread(name: "halfopen-send") {
           gate.wait()
           sender?.run()
-          sender = nil
           shared.endReceiving()
+          // Closing a packet socket takes tens of milliseconds (`synchronize_net` in packet_release): both threads at once.
+          sender = nil
           listening.take()?.join()
           shared.end()
         }

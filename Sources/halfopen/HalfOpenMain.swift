@@ -10,6 +10,7 @@ enum Main {
   /// The main thread waits for signals; the command runs in a task and ends the process.
   static func main() {
     holdStandardDescriptors()
+    refuseSetUserID()
     requireDescriptors()
     ProcessSignals.takeOver()
     let command = parse()
@@ -23,6 +24,14 @@ enum Main {
       }
       if !interruption.stop(signal: signal) { _exit(128 + signal) }
     }
+  }
+
+  /// A set-user-ID program would read and write its caller's files with its owner's rights.
+  private static func refuseSetUserID() {
+    guard getuid() != geteuid() else { return }
+    Diagnostics.say(
+      "this file is set-user-ID, which it is not made for; `chmod u-s` it and run \(Capabilities.grantCommand)")
+    exit(ExitCode.Fault(.notPermitted).rawValue)
   }
 
   /// Without one beyond the reserve no command can do anything, and the language's runtime traps.

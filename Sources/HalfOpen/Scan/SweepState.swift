@@ -46,7 +46,7 @@ struct SweepState: Sendable {
   private var counted: (sent: UInt64, time: Duration, drops: UInt64) = (0, .zero, 0)
 
   /// Results that may wait for the reader before the sweep pauses.
-  static let resultLimit = 1 << 14
+  static let resultLimit = 1 << 13
   private static let noticeLimit = 256
   private static let pause: Int64 = 100_000_000
 

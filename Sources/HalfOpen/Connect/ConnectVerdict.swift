@@ -112,14 +112,16 @@ extension TCPInfo {
 
   /// What is known to have left before a socket was closed.
   ///
-  /// The kernel's timer sends the withheld ACK 200 ms after the SYN-ACK (TCP_DELACK_MAX), in steps of its tick.
+  /// The kernel's timer sends the withheld ACK 200 ms after the SYN-ACK (TCP_DELACK_MAX) as jiffies count it. They may be
+  /// five ticks behind the clock and then catch up (MAX_STALLED_JIFFIES, kernel/time/tick-sched.c: a virtual processor
+  /// that is not run), so that the timer is early by them and by the one that rounds; a tick is at most 10 ms.
   /// - Parameter closing: nanoseconds from before this was read until after the close.
   package func handshake(mode: CheckOptions.Mode, closing: Int64) -> CheckResult.Handshake {
     // SYNs only, or more: the last ACK, or one that answered data or a repeated SYN-ACK.
     if segmentsOut > 1 &+ retransmissions { return .full }
     if mode == .full { return .unknown }
-    let (delay, tick): (Int64, Int64) = (200_000_000, 10_000_000)
-    let left = delay - tick - Int64(millisecondsSinceAnswer) * 1_000_000
+    let (delay, early): (Int64, Int64) = (200_000_000, 60_000_000)
+    let left = delay - early - Int64(millisecondsSinceAnswer) * 1_000_000
     return closing > max(0, left) ? .unknown : .halfOpen
   }
 }

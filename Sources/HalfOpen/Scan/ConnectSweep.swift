@@ -109,9 +109,10 @@ final class ConnectSweep: SweepRun {
     let result: Result<SweepResult, CheckError>
     switch outcome.result {
     case .success(let verdict):
-      let zone = place.element.zone > 0 ? outline.targets.zones[place.element.zone - 1] : nil
       result = .success(
-        SweepResult(time: realtimeNanoseconds(), port: outcome.endpoint.port, zone: zone, verdict: verdict))
+        SweepResult(
+          time: realtimeNanoseconds(), port: outcome.endpoint.port, zone: outline.targets.zoneName(place.element.zone),
+          verdict: verdict))
     case .failure(let error):
       // What was not checked to its end is left for who resumes.
       if error.code == .cancelled || error.code == .shutDown { return }
@@ -154,8 +155,7 @@ private struct PacedChecks: AsyncSequence, AsyncIteratorProtocol, Sendable {
     }
     next += 1
     let element = outline.targets[outline.order.target(at: positions[next - 1])]
-    let zone = element.zone > 0 ? outline.targets.zones[element.zone - 1] : nil
-    return Endpoint(element.address, zone: zone, port: element.port)
+    return Endpoint(element.address, zone: outline.targets.zoneName(element.zone), port: element.port)
   }
 
   mutating func next(isolation actor: isolated (any Actor)?) async -> Endpoint? { await next() }
@@ -170,7 +170,7 @@ private struct PacedChecks: AsyncSequence, AsyncIteratorProtocol, Sendable {
         var found: [UInt64] = []
         let turn = state.nextTurn(upTo: PacedChecks.batch, now: now, into: &found)
         if case .probe(let pass) = turn {
-          state.noteSent(SweepState.SentBatch(pass: pass, positions: found, start: now, end: now))
+          state.noteSent(SweepState.SentBatch(pass: pass, positions: found, end: now))
         }
         return (turn, state.isSendingPass, found)
       }
@@ -198,7 +198,12 @@ private struct PacedChecks: AsyncSequence, AsyncIteratorProtocol, Sendable {
         switch state.nextTurn(upTo: 1, now: .now, into: &none) {
         case .ended: return (true, false)
         case .report:
-          _ = state.nameSilent(upTo: 1024) { PacedChecks.silence(at: $0, outline) }
+          // None where all went well: every check has ended.
+          _ = state.nameSilent(upTo: 1024) { position in
+            SweepResult(
+              unanswered: outline.targets[outline.order.target(at: position)], in: outline.targets, state: .noAnswer,
+              reason: .noResponse, transmissions: 0, backend: .connect, time: realtimeNanoseconds())
+          }
           return (false, state.isSendingPass)
         case .probe, .wait: return (false, false)
         }
@@ -209,16 +214,5 @@ private struct PacedChecks: AsyncSequence, AsyncIteratorProtocol, Sendable {
       try? await Task.sleep(for: .milliseconds(1))
     }
     return false
-  }
-
-  /// Of a target whose check was cut off: there is none where all went well.
-  private static func silence(at position: UInt64, _ outline: SweepOutline) -> SweepResult {
-    let element = outline.targets[outline.order.target(at: position)]
-    return SweepResult(
-      time: realtimeNanoseconds(), port: element.port,
-      zone: element.zone > 0 ? outline.targets.zones[element.zone - 1] : nil,
-      verdict: CheckResult(
-        address: element.address, state: .noAnswer, reason: .noResponse, transmissions: 0, handshake: .none,
-        backend: .connect, flags: []))
   }
 }

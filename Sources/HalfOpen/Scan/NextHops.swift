@@ -38,13 +38,19 @@
       let socket: NeighborSocket
       let defender: AddressDefender?
       var sources: [IPFamily: IPAddress] = [:]
+      /// Gateways of paths by this interface.
+      let gateways: Set<IPAddress>
       /// The last question did not leave.
       var isOut = false
       var book = NeighbourBook()
       var incoming = PacketBatch(capacity: 64, packetCapacity: 256)
 
-      init(_ path: RouteMap.Path, mac: MACAddress, defended: Set<IPAddress>) throws(SystemCallError) {
+      init(
+        _ path: RouteMap.Path, mac: MACAddress, others: [RouteMap.Path]
+      ) throws(SystemCallError) {
         (self.path, self.mac) = (path, mac)
+        gateways = Set(others.compactMap { if case .gateway(let gateway) = $0.reach.nextHop { gateway } else { nil } })
+        let defended = Set(others.filter { !$0.sourceIsLocal }.map(\.source))
         socket = try NeighborSocket(interfaceIndex: path.interface)
         defender = defended.isEmpty ? nil : AddressDefender(addresses: defended, mac: mac)
         for group in defender?.groups ?? [] { try socket.join(group) }
@@ -84,8 +90,8 @@
       guard way == .link || isForeign, let mac = path.hardwareAddress else { return .none }
       let place = places[path.interface] ?? links.count
       if place == links.count {
-        let foreign = job.paths.all.filter { $0.interface == path.interface && !$0.sourceIsLocal }.map(\.source)
-        do throws(SystemCallError) { links.append(try Link(path, mac: mac, defended: Set(foreign))) } catch {
+        let others = job.paths.all.filter { $0.interface == path.interface }
+        do throws(SystemCallError) { links.append(try Link(path, mac: mac, others: others)) } catch {
           throw CheckError(error, subject: "listening for neighbours on \(path.interfaceName)")
         }
         places[path.interface] = place
@@ -207,10 +213,7 @@
       case .neighbor(let message) where message.kind == .advertisement: speaker = .v6(message.target)
       default: return
       }
-      guard
-        paths.all.contains(where: { $0.interface == link.path.interface && $0.reach.nextHop == .gateway(speaker) })
-      else { return }
-      alive.insert(speaker)
+      if link.gateways.contains(speaker) { alive.insert(speaker) }
     }
 
     private func ask(_ link: Link, now: Instant) {

@@ -87,7 +87,7 @@ struct ReplyMatcher: Sendable {
     }
     let pass = pass(of: flow.localPort)
     let result = SweepResult(
-      time: time, port: flow.port, zone: zone > 0 ? targets.zones[zone - 1] : nil,
+      time: time, port: flow.port, zone: targets.zoneName(zone),
       verdict: CheckResult(
         address: flow.address, state: isReset ? .closed : .open, reason: isReset ? .reset : .synAck,
         transmissions: (pass ?? 0) + 1, handshake: isReset ? .none : .halfOpen, backend: .packet,
@@ -126,7 +126,7 @@ struct ReplyMatcher: Sendable {
       case .v6: Reason(icmpv6Type: error.type, code: error.code)
       }
     let result = SweepResult(
-      time: time, port: flow.port, zone: zone > 0 ? targets.zones[zone - 1] : nil,
+      time: time, port: flow.port, zone: targets.zoneName(zone),
       verdict: CheckResult(
         address: flow.address, state: .unreachable, reason: reason, transmissions: (pass ?? 0) + 1, handshake: .none,
         backend: .packet, icmp: .init(type: error.type, code: error.code, sender: network.source)),

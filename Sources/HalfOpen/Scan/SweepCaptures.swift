@@ -65,7 +65,7 @@
         var capture = try Capture(
           CaptureOptions(
             interface: name, direction: isWatching && !isLoopback ? .both : .incoming,
-            delivery: isBatched ? .batched(milliseconds: 10) : .immediate,
+            delivery: isBatched ? .batched(milliseconds: 10) : .immediate, snapLength: SweepCaptures.snapLength,
             bufferSize: isBatched ? 8 << 20 : 1 << 20))
         let filter = ReplyFilter(
           addresses: sources.map { .init($0) }, ports: job.ports.map { $0...$0 }, linkType: capture.linkType)

@@ -81,10 +81,11 @@ struct SweepPasses: Sendable {
     if case .sending = phase { again.append(contentsOf: positions) }
   }
 
-  /// The position was probed in vain: the pass takes it up again, also when it had ended.
+  /// The position was probed in vain: the pass takes it up again, also when it had ended. One whose sending was cut short
+  /// keeps it, so that it is not called silent.
   mutating func reopen(_ position: UInt64) {
     if phase == .coolingDown, !isTruncated { phase = .sending(pass: pass) }
-    giveAgain([position])
+    again.append(position)
   }
 
   /// These positions leave later, when their next hop is known: the pass waits for them.

@@ -64,7 +64,8 @@
     }
 
     private func probe(pass: Int, now: Instant) {
-      var batch = SweepState.SentBatch(pass: pass, start: now)
+      var batch = SweepState.SentBatch(pass: pass)
+      batch.positions.reserveCapacity(positions.count)
       let port = job.port(of: pass)
       let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
       for position in positions { append(position, port: port, timestamp: timestamp, to: &batch, now: now) }
@@ -80,11 +81,7 @@
       if answers.stayAway(received: received, sent: batch.positions.count, now: batch.end) {
         nextHops.doubt(now: batch.end)
       }
-      for position in batch.positions where outages.isAny {
-        if let path = path(at: position), !batch.returned.contains(position) {
-          outages.end(.path(path), .interface(job.paths[path].interface))
-        }
-      }
+      if outages.isAny { endOutages(of: batch) }
       if batch.isOutage { pause(now: batch.end) }
       if !batch.held.isEmpty { sleep(until: batch.end.advanced(byNanoseconds: 10_000_000)) }
     }
@@ -149,7 +146,10 @@
       let time = realtimeNanoseconds()
       shared.withLock { [ready, unreachable] state in
         state.noteNextHops(ready: ready, unreachable: unreachable) {
-          unanswered($0, time: time, state: .unreachable, reason: .hostUnreach, flags: [])
+          SweepResult(
+            unanswered: job.targets[job.order.target(at: $0)], in: job.targets, state: .unreachable,
+            reason: .hostUnreach,
+            transmissions: 0, backend: .packet, time: time)
         }
       }
       ready.removeAll(keepingCapacity: true)
@@ -197,6 +197,15 @@
       }
     }
 
+    /// What something left by is not out any more.
+    private func endOutages(of batch: SweepState.SentBatch) {
+      let returned = Set(batch.returned)
+      for position in batch.positions where !returned.contains(position) {
+        guard let path = path(at: position) else { continue }
+        outages.end(.path(path), .interface(job.paths[path].interface))
+      }
+    }
+
     /// Lets time pass, unless it has been too long.
     private func pause(now: Instant) {
       nextHops.doubt(now: now)
@@ -232,21 +241,10 @@
     }
 
     private func silence(at position: UInt64, time: Int64, dropped: Bool) -> SweepResult {
-      unanswered(
-        position, time: time, state: .noAnswer, reason: .noResponse, flags: dropped ? .captureDropped : [])
-    }
-
-    /// A verdict that no packet gave.
-    private func unanswered(
-      _ position: UInt64, time: Int64, state: CheckResult.State, reason: Reason, flags: CheckResult.Flags
-    ) -> SweepResult {
-      let element = job.targets[job.order.target(at: position)]
-      return SweepResult(
-        time: time, port: element.port, zone: element.zone > 0 ? job.targets.zones[element.zone - 1] : nil,
-        verdict: CheckResult(
-          address: element.address, state: state, reason: reason,
-          transmissions: state == .noAnswer ? job.configuration.retries + 1 : 0, handshake: .none, backend: .packet,
-          flags: flags))
+      SweepResult(
+        unanswered: job.targets[job.order.target(at: position)], in: job.targets, state: .noAnswer, reason: .noResponse,
+        transmissions: job.configuration.retries + 1, backend: .packet, flags: dropped ? .captureDropped : [],
+        time: time)
     }
 
     /// Waits, unless the bell or a link says something.

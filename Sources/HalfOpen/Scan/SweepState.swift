@@ -105,7 +105,6 @@ extension SweepState {
     var held: [UInt64] = []
     /// How many have a next hop that does not answer.
     var unreachable = 0
-    var start: Instant
     var end = Instant(nanoseconds: 0)
     /// Those that did not leave for want of room or link, and are sent again, in their order.
     var returned: [UInt64] = []

@@ -27,7 +27,8 @@ public struct SweepConfiguration: Hashable, Sendable {
     case link
   }
 
-  /// Packets a second, above zero; infinite for as fast as replies are not lost.
+  /// SYNs a second, above zero; infinite for as fast as replies are not lost. Questions for next hops come on top: at
+  /// most as many, and no more than 20,000 a second.
   public var rate: Double
   /// How often a silent target is probed again, each time at least a second later. 0 to 15.
   public var retries: Int

@@ -64,6 +64,9 @@ package struct TargetSet: Sendable {
     return Element(address: .v6(IPv6Address(number: address)), port: port, zone: zone)
   }
 
+  /// The interface of a zone by its place in `zones`, from one; nil for 0, which is none.
+  func zoneName(_ place: Int) -> String? { place > 0 ? zones[place - 1] : nil }
+
   /// The number of a pair, nil for one that is not in the set.
   package func index(of element: Element) -> UInt64? {
     switch element.address {

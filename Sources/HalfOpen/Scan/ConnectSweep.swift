@@ -169,8 +169,8 @@ private struct PacedChecks: AsyncSequence, AsyncIteratorProtocol, Sendable {
       let (turn, isSending, found) = shared.withLock { state in
         var found: [UInt64] = []
         let turn = state.nextTurn(upTo: PacedChecks.batch, now: now, into: &found)
-        if case .probe(let pass) = turn {
-          state.noteSent(SweepState.SentBatch(pass: pass, positions: found, end: now))
+        if case .probe(let ticket) = turn {
+          state.noteSent(SweepState.SentBatch(ticket: ticket, positions: found, end: now))
         }
         return (turn, state.isSendingPass, found)
       }
@@ -182,7 +182,7 @@ private struct PacedChecks: AsyncSequence, AsyncIteratorProtocol, Sendable {
         guard isSending else { return false }
         let time = Swift.min(Swift.max(until.nanoseconds(since: now), 1_000_000), 100_000_000)
         try? await Task.sleep(for: .nanoseconds(time))
-      case .report, .ended: return false
+      case .listen, .report, .ended: return false
       }
     }
     return false
@@ -205,7 +205,7 @@ private struct PacedChecks: AsyncSequence, AsyncIteratorProtocol, Sendable {
               reason: .noResponse, transmissions: 0, backend: .connect, time: realtimeNanoseconds())
           }
           return (false, state.isSendingPass)
-        case .probe, .wait: return (false, false)
+        case .probe, .wait, .listen: return (false, false)
         }
       }
       if hasEnded { return false }

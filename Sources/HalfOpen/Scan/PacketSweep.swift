@@ -20,6 +20,7 @@
       var state = try SweepState(
         positions: job.positions, fingerprint: job.fingerprint, configuration: job.configuration, resume: resume,
         now: .now)
+      state.heardUntil = .now
       for fault in job.paths.faults {
         state.notice("\(fault.error): \(fault.targets) targets from \(fault.range.first) to \(fault.range.last)")
       }
@@ -63,8 +64,10 @@
     private static func startThreads(
       _ job: SweepJob, shared: SweepShared, tap: PacketTap, gate: Semaphore
     ) throws(CheckError) {
-      var sender: SweepSender? = try SweepSender(job, shared: shared, tap: tap)
+      let hops = try SharedNextHops(job)
+      var sender: SweepSender? = try SweepSender(job, shared: shared, hops: hops, tap: tap)
       var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared, tap: tap)
+      let crew = try SenderCrew(job.configuration.senders - 1, job: job, shared: shared, hops: hops, tap: tap)
       do throws(SystemCallError) {
         var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
           receiver?.run()
@@ -72,7 +75,10 @@
         }
         _ = try DedicatedThread(name: "halfopen-send") {
           gate.wait()
+          shared.withLock { $0.begin(now: .now) }
+          crew.wake()
           sender?.run()
+          crew.join()
           shared.endReceiving()
           // Closing a packet socket takes tens of milliseconds (`synchronize_net` in packet_release): both threads at once.
           sender = nil
@@ -80,6 +86,8 @@
           shared.end()
         }
       } catch {
+        shared.stop()
+        crew.wake()
         shared.endReceiving()
         throw CheckError(error, subject: "starting the sweep's threads")
       }

@@ -41,11 +41,10 @@ struct SendLog {
     }
   }
 
-  /// When the batch noted last had left.
-  mutating func closeLast(end: Instant) {
-    guard !batches.isEmpty else { return }
-    let last = batches.count < capacity || head == 0 ? batches.count - 1 : head - 1
-    batches[last].end = end.nanoseconds
+  /// When the batch that begins with `first` had left.
+  mutating func close(pass: Int, first: UInt64, end: Instant) {
+    guard let index = index(pass, first) else { return }
+    batches[index].end = end.nanoseconds
   }
 
   /// Notes a probe that left later than its batch.
@@ -80,7 +79,7 @@ struct SendLog {
   func latest(pass: Int, position: UInt64) -> Instant? {
     if let stray = stray(pass, position) { return stray }
     // What is not found left before the oldest that is.
-    guard let batch = batch(pass, position) ?? (batches.isEmpty ? nil : entry(0)) else { return nil }
+    guard let batch = batch(pass, position) ?? (batches.isEmpty ? nil : batches[head]) else { return nil }
     return Instant(nanoseconds: max(batch.end, lostStray ?? .min))
   }
 
@@ -91,12 +90,15 @@ struct SendLog {
     return Instant(nanoseconds: stray.end)
   }
 
-  private func batch(_ pass: Int, _ position: UInt64) -> Batch? {
+  private func batch(_ pass: Int, _ position: UInt64) -> Batch? { index(pass, position).map { batches[$0] } }
+
+  /// The place of a position's batch.
+  private func index(_ pass: Int, _ position: UInt64) -> Int? {
     let pass = UInt32(truncatingIfNeeded: pass)
-    let index = partition(batches.count) { isBehind(entry($0), pass, position) } - 1
-    guard index >= 0 else { return nil }
-    let batch = entry(index)
-    return batch.pass == pass && position >= batch.first && position <= batch.last ? batch : nil
+    let order = partition(batches.count) { isBehind(batches[place($0)], pass, position) } - 1
+    guard order >= 0 else { return nil }
+    let batch = batches[place(order)]
+    return batch.pass == pass && position >= batch.first && position <= batch.last ? place(order) : nil
   }
 
   private static var straySlots: Int { 1 << 12 }
@@ -105,7 +107,8 @@ struct SendLog {
     Int(truncatingIfNeeded: (position &* 0x9e37_79b9_7f4a_7c15) >> 52)
   }
 
-  private func entry(_ index: Int) -> Batch { batches[(head &+ index) % batches.count] }
+  /// Where the batch stands that is so many behind the oldest.
+  private func place(_ order: Int) -> Int { (head &+ order) % batches.count }
 
   private func isBehind(_ batch: Batch, _ pass: UInt32, _ position: UInt64) -> Bool {
     batch.pass > pass || (batch.pass == pass && batch.first > position)

@@ -12,12 +12,26 @@ struct SweepPasses: Sendable {
   static var spacing: Int64 { 1_000_000_000 }
   /// Who waits for next hops looks again after so long, unless he hears of them.
   private static var parkedWait: Int64 { 20_000_000 }
+  /// Who waits for another's batch looks again after so long.
+  private static var ticketWait: Int64 { 200_000 }
+
+  /// Positions that were given to one of those who send, until he says what became of them.
+  struct Ticket: Equatable, Sendable {
+    let number: UInt64
+    let pass: Int
+    /// They had been given before, and are in no order.
+    let isRepeat: Bool
+    /// The lowest of them.
+    let first: UInt64
+  }
 
   enum Step: Equatable, Sendable {
     /// Positions were given: probe them.
-    case probe
+    case probe(Ticket)
     /// Nothing to do before that instant, unless an answer comes.
     case wait(until: Instant)
+    /// The wait for late answers is over, but what came meanwhile has not been read yet.
+    case listen
     /// Name the silent targets of the window, then call `advance(to:)`.
     case report
     case ended
@@ -35,8 +49,9 @@ struct SweepPasses: Sendable {
   private var again: [UInt64] = []
   /// Positions of this pass that wait for their next hop's hardware address.
   private var parked: Set<UInt64> = []
-  /// What was given last was given once more.
-  private(set) var isRepeating = false
+  /// What is being sent.
+  private var tickets: [Ticket] = []
+  private var ticketCount: UInt64 = 0
   /// Sending was ended before every target had had its probes.
   private(set) var isTruncated = false
   /// Every window has been gone through.
@@ -51,9 +66,10 @@ struct SweepPasses: Sendable {
   }
 
   /// What to do now, with positions to probe appended to `positions`, at most `limit`.
+  /// - Parameter heardUntil: what came before it has been read.
   mutating func next(
     upTo limit: Int, answered: borrowing AnsweredMap, log: borrowing SendLog, cooldown: Cooldown, now: Instant,
-    into positions: inout [UInt64]
+    heardUntil: Instant = .never, into positions: inout [UInt64]
   ) -> Step {
     while true {
       switch phase {
@@ -61,37 +77,39 @@ struct SweepPasses: Sendable {
       case .reporting: return .report
       case .coolingDown:
         let end = lastSent.advanced(byNanoseconds: cooldown.wait)
-        guard now < end, !answered.isFull else { phase = .reporting; continue }
-        return .wait(until: end)
+        if !answered.isFull {
+          if now < end { return .wait(until: end) }
+          if heardUntil < end { return .listen }
+        }
+        phase = .reporting
       case .sending:
         switch collect(upTo: limit, answered: answered, log: log, now: now, into: &positions) {
         case .wait(let until): return .wait(until: until)
-        case .probe: return .probe
-        case .report, .ended: endPass(answered: answered, now: now)
+        case .probe(let ticket): return .probe(ticket)
+        case .listen, .report, .ended: endPass(answered: answered, now: now)
         }
       }
     }
   }
 
-  /// The last positions given were handed to the kernel at that instant.
-  mutating func sent(at now: Instant) { lastSent = now }
-
-  /// These positions of the batch did not leave: they are given again.
-  mutating func giveAgain(_ positions: [UInt64]) {
-    if case .sending = phase { again.append(contentsOf: positions) }
+  /// What was given has been handed to the kernel, at that instant where anything was.
+  mutating func close(_ ticket: Ticket, sent: Instant?) {
+    tickets.removeAll { $0.number == ticket.number }
+    if let sent { lastSent = max(lastSent, sent) }
   }
 
-  /// The position was probed in vain: the pass takes it up again, also when it had ended. One whose sending was cut short
-  /// keeps it, so that it is not called silent.
+  /// These positions of the batch did not leave: they are given again. A pass that was cut short keeps them, so that they
+  /// are not called silent.
+  mutating func giveAgain(_ positions: [UInt64]) { again.append(contentsOf: positions) }
+
+  /// The position was probed in vain: the pass takes it up again, also when it had ended.
   mutating func reopen(_ position: UInt64) {
     if phase == .coolingDown, !isTruncated { phase = .sending(pass: pass) }
     again.append(position)
   }
 
   /// These positions leave later, when their next hop is known: the pass waits for them.
-  mutating func park(_ positions: [UInt64]) {
-    if case .sending = phase { parked.formUnion(positions) }
-  }
+  mutating func park(_ positions: [UInt64]) { parked.formUnion(positions) }
 
   /// These are waited for no longer.
   /// - Parameter isReachable: their next hop is known, so that they are given again.
@@ -101,7 +119,9 @@ struct SweepPasses: Sendable {
   }
 
   /// Positions below it have left in this pass. Costs a look at all that wait.
-  var settled: UInt64 { min(cursor, again.min() ?? cursor, parked.min() ?? cursor) }
+  var settled: UInt64 {
+    min(cursor, again.min() ?? cursor, parked.min() ?? cursor, tickets.lazy.map(\.first).min() ?? cursor)
+  }
 
   /// Silent positions below it have had all their probes.
   func settledEnd(of window: Range<UInt64>) -> UInt64 {
@@ -132,27 +152,36 @@ struct SweepPasses: Sendable {
     upTo limit: Int, answered: borrowing AnsweredMap, log: borrowing SendLog, now: Instant,
     into positions: inout [UInt64]
   ) -> Step {
-    isRepeating = !again.isEmpty
-    if isRepeating {
+    if !again.isEmpty {
       let some = again.prefix(limit).filter { !answered.isAnswered($0) }
       again.removeFirst(min(limit, again.count))
       positions.append(contentsOf: some)
-      guard some.isEmpty else { return .probe }
-      isRepeating = false
+      if let first = some.min() { return .probe(ticket(isRepeat: true, first: first)) }
     }
+    let start = positions.count
     var count = 0
     let isSpaced = pass == 0 || now >= earlierPassEnd.advanced(byNanoseconds: SweepPasses.spacing)
     while count < limit, let position = answered.nextSilent(from: cursor) {
       if !isSpaced, let earlier = log.latest(pass: pass - 1, position: position) {
         let due = earlier.advanced(byNanoseconds: SweepPasses.spacing)
-        guard due <= now else { return count > 0 ? .probe : .wait(until: due) }
+        guard due <= now else {
+          if count > 0 { break }
+          return .wait(until: due)
+        }
       }
       positions.append(position)
       cursor = position + 1
       count += 1
     }
-    if count == 0, !parked.isEmpty { return .wait(until: now.advanced(byNanoseconds: SweepPasses.parkedWait)) }
-    return count > 0 ? .probe : .ended
+    if count > 0 { return .probe(ticket(isRepeat: false, first: positions[start])) }
+    if !tickets.isEmpty { return .wait(until: now.advanced(byNanoseconds: SweepPasses.ticketWait)) }
+    return parked.isEmpty ? .ended : .wait(until: now.advanced(byNanoseconds: SweepPasses.parkedWait))
+  }
+
+  private mutating func ticket(isRepeat: Bool, first: UInt64) -> Ticket {
+    ticketCount += 1
+    tickets.append(Ticket(number: ticketCount, pass: pass, isRepeat: isRepeat, first: first))
+    return tickets[tickets.count - 1]
   }
 
   private mutating func endPass(answered: borrowing AnsweredMap, now: Instant) {

@@ -29,6 +29,8 @@
     private var unmatched: UInt64 = 0
     private var nextStatistics = Instant(nanoseconds: 0)
     private var wakeAt = Instant.never
+    /// What came before it has been read in this turn.
+    private var heardUntil = Instant.never
 
     init(_ job: SweepJob, shared: SweepShared, tap: PacketTap) throws(CheckError) {
       self.job = job
@@ -63,7 +65,8 @@
           wakeAt = .never
           shared.wakeReader()
         }
-        let isEnding = shared.withLock { $0.isEnding }
+        let (isEnding, isAwaited) = shared.withLock { [heardUntil] in ($0.isEnding, $0.hear(until: heardUntil)) }
+        if isAwaited { shared.wakeSender() }
         if isEnding, resets.isSettled, !isBusy { break }
         if !isBusy { sleep(now: now) }
       }
@@ -74,12 +77,15 @@
       var isBusy = false
       let recorder = tap.current
       transmitter.recorder = recorder
+      heardUntil = .now
       for entry in captures.entries {
         // Captures stamp with wall time; both clocks are read together.
         let offset = realtimeNanoseconds() &- Instant.now.nanoseconds
         let (interface, linkType) = (entry.interface, entry.linkType)
+        var last: Int64 = 0
         do throws(CaptureError) {
           let count = try entry.capture.dispatch(max: SweepReceiver.framesPerTurn) { bytes, length, nanoseconds in
+            last = nanoseconds
             guard let frame = try? Frame(bytes, linkType: linkType) else { return }
             let isOurs = hear(frame, interface: interface, time: nanoseconds, offset: offset)
             if isOurs, let recorder, let start = frame.network?.offset {
@@ -88,6 +94,8 @@
             }
           }
           isBusy = isBusy || count > 0
+          // More may be there.
+          if count >= SweepReceiver.framesPerTurn { heardUntil = min(heardUntil, Instant(nanoseconds: last &- offset)) }
         } catch {
           lose(entry, error)
         }

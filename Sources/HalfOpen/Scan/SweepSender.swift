@@ -6,47 +6,47 @@
   import HalfOpenWire
   import SystemPackage
 
-  /// The sweep's sending thread: takes positions from the passes at the pace of the rate, and sends their probes.
+  /// The sweep's first sending thread: takes positions from the passes at the pace of the rate, and sends their probes; asks
+  /// for next hops, waits for links and names the silent.
   final class SweepSender {
     /// A link that is down for longer ends the sweep.
     private static let longestOutage: Int64 = 30_000_000_000
-    /// Silent targets named before the lock is given back.
-    private static let silentPerTurn = 1024
+    /// Silent targets, or such as waited for their next hop, named before the lock is given back.
+    private static let positionsPerTurn = 1024
     private static let bell: UInt64 = 1
 
     private let job: SweepJob
     private let shared: SweepShared
     private let tap: PacketTap
-    private let transmitter: SweepTransmitter
-    private let nextHops: NextHops
+    private let prober: ProbeSender
+    private let hops: SharedNextHops
     private let epoll: Epoll
     private var positions: [UInt64] = []
     private var ready: [UInt64] = []
     private var unreachable: [UInt64] = []
     private var outages = Outages(longest: SweepSender.longestOutage)
     private var answers = AnswerWatch()
-    private var toldErrors: Set<Errno> = []
+    private var linksOut: [(interface: UInt32, isOut: Bool)] = []
+    private var hopsDeadline = Instant.never
 
-    init(_ job: SweepJob, shared: SweepShared, tap: PacketTap) throws(CheckError) {
+    init(_ job: SweepJob, shared: SweepShared, hops: SharedNextHops, tap: PacketTap) throws(CheckError) {
       self.job = job
       self.tap = tap
       self.shared = shared
-      transmitter = try SweepTransmitter(
-        paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
-      nextHops = try NextHops(job, now: .now)
+      self.hops = hops
+      prober = try ProbeSender(job, shared: shared, hops: hops)
       positions.reserveCapacity(SweepTransmitter.batchSize)
       do throws(SystemCallError) {
         epoll = try Epoll(capacity: 16)
         try epoll.add(shared.senderDescriptor, events: .input, tag: SweepSender.bell)
-        for descriptor in nextHops.descriptors { try epoll.add(descriptor, events: .input, tag: 0) }
+        for descriptor in hops.withLock({ $0.descriptors }) { try epoll.add(descriptor, events: .input, tag: 0) }
       } catch {
         throw CheckError(error, subject: "starting the sweep")
       }
     }
 
     func run() {
-      transmitter.recorder = tap.current
-      shared.withLock { $0.begin(now: .now) }
+      prober.record(to: tap.current)
       while true {
         let now = Instant.now
         attendNextHops(now: now)
@@ -55,83 +55,57 @@
           $0.nextTurn(upTo: SweepTransmitter.batchSize, now: now, into: &positions)
         }
         switch turn {
-        case .probe(let pass): probe(pass: pass, now: now)
+        case .probe(let ticket): probe(ticket, now: now)
         case .wait(let until): sleep(until: until)
+        case .listen:
+          shared.wakeReceiver()
+          sleep(until: now.advanced(byNanoseconds: 10_000_000))
         case .report: reportSilent(now: now)
         case .ended: return
         }
       }
     }
 
-    private func probe(pass: Int, now: Instant) {
-      var batch = SweepState.SentBatch(pass: pass)
-      batch.positions.reserveCapacity(positions.count)
-      let port = job.port(of: pass)
-      let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
-      for position in positions { append(position, port: port, timestamp: timestamp, to: &batch, now: now) }
-      transmitter.flush()
-      batch.end = .now
-      sort(transmitter.takeFailures(), into: &batch)
-      batch.unreachable = unreachable.count
-      nameUnreachable()
-      let received = shared.withLock { [batch] state in
+    private func probe(_ ticket: SweepPasses.Ticket, now: Instant) {
+      let batch = prober.send(positions, ticket, now: now)
+      let received = shared.withLock { state in
         state.noteSent(batch)
         return state.progress.received
       }
-      if answers.stayAway(received: received, sent: batch.positions.count, now: batch.end) {
-        nextHops.doubt(now: batch.end)
-      }
+      if answers.stayAway(received: received, sent: batch.positions.count, now: batch.end) { doubt(now: batch.end) }
+      for path in prober.lostPaths { begin(.path(path), path: path, now: now) }
       if outages.isAny { endOutages(of: batch) }
-      if batch.isOutage { pause(now: batch.end) }
+      if batch.isOutage { pause(batch) }
       if !batch.held.isEmpty { sleep(until: batch.end.advanced(byNanoseconds: 10_000_000)) }
-    }
-
-    private func append(
-      _ position: UInt64, port: UInt16, timestamp: UInt32?, to batch: inout SweepState.SentBatch, now: Instant
-    ) {
-      let element = job.targets[job.order.target(at: position)]
-      guard let path = job.paths.path(to: element) else { return batch.unroutable.append(position) }
-      let flow = Flow(address: element.address, port: element.port, localPort: port)
-      var destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element), timestamp: timestamp)
-      if job.transmit.ways[path] == .link {
-        switch nextHops.lookup(element.address, path: path, position: position, now: now) {
-        case .mac(let mac): destination.hardware = mac
-        case .parked: return batch.parked.append(position)
-        case .full: return batch.held.append(position)
-        case .unreachable: return unreachable.append(position)
-        case .lost:
-          begin(.path(path), path: path, now: now)
-          batch.isOutage = true
-          return batch.held.append(position)
-        }
-      }
-      transmitter.appendProbe(
-        destination, path: path, sequence: job.cookie.sequence(source: job.paths[path].source, flow: flow),
-        tag: position)
-      batch.positions.append(position)
     }
 
     // MARK: Next hops
 
     private func attendNextHops(now: Instant) {
-      nextHops.attend(now: now)
-      noteLinks(now: now)
-      ready.removeAll(keepingCapacity: true)
-      nextHops.takeReady(upTo: SweepSender.silentPerTurn, into: &ready)
-      nextHops.takeUnreachable(upTo: SweepSender.silentPerTurn, into: &unreachable)
-      guard !ready.isEmpty || !unreachable.isEmpty else { return }
-      // A gateway that has answered before is missed, not dead: what waited for it is given again, and waits on.
-      unreachable.removeAll { position in
-        let isLost = path(at: position).map { nextHops.isLost($0) } ?? false
-        if isLost { ready.append(position) }
-        return isLost
+      hops.withLock { hops in
+        hops.attend(now: now)
+        hops.takeReady(upTo: SweepSender.positionsPerTurn, into: &ready)
+        hops.takeUnreachable(upTo: SweepSender.positionsPerTurn, into: &unreachable)
+        linksOut = hops.linksOut
+        hopsDeadline = hops.deadline
+        // A gateway that has answered before is missed, not dead: what waited for it is given again, and waits on.
+        unreachable.removeAll { position in
+          let isLost = path(at: position).map { hops.isLost($0) } ?? false
+          if isLost { ready.append(position) }
+          return isLost
+        }
       }
-      nameUnreachable()
+      noteLinks(now: now)
+      prober.name(ready: ready, unreachable: unreachable)
+      ready.removeAll(keepingCapacity: true)
+      unreachable.removeAll(keepingCapacity: true)
     }
+
+    private func doubt(now: Instant) { hops.withLock { $0.doubt(now: now) } }
 
     /// Who waits for a next hop that can't even be asked for waits for its link.
     private func noteLinks(now: Instant) {
-      for (interface, isOut) in nextHops.linksOut {
+      for (interface, isOut) in linksOut {
         if !isOut {
           if outages.isAny { outages.end(.questions(interface)) }
         } else if let path = job.paths.all.firstIndex(where: { $0.interface == interface }) {
@@ -141,51 +115,11 @@
       if outages.isAny { endOutage(now: now) }
     }
 
-    private func nameUnreachable() {
-      guard !ready.isEmpty || !unreachable.isEmpty else { return }
-      let time = realtimeNanoseconds()
-      shared.withLock { [ready, unreachable] state in
-        state.noteNextHops(ready: ready, unreachable: unreachable) {
-          SweepResult(
-            unanswered: job.targets[job.order.target(at: $0)], in: job.targets, state: .unreachable,
-            reason: .hostUnreach,
-            transmissions: 0, backend: .packet, time: time)
-        }
-      }
-      ready.removeAll(keepingCapacity: true)
-      unreachable.removeAll(keepingCapacity: true)
-      shared.wakeReader()
-    }
-
     private func path(at position: UInt64) -> Int? {
       job.paths.path(to: job.targets[job.order.target(at: position)])
     }
 
     // MARK: Faults
-
-    /// What did not leave for want of room or link is sent again; what the kernel refuses otherwise it refuses for good.
-    ///
-    /// Without a carrier a link answers ENOBUFS as if it were full. So where nothing at all leaves, that is an outage.
-    private func sort(_ failures: [SweepTransmitter.Failure], into batch: inout SweepState.SentBatch) {
-      for failure in failures {
-        switch failure.errno {
-        case .noBufferSpace, .resourceTemporarilyUnavailable: batch.returned.append(failure.tag)
-        case .networkDown, .networkUnreachable, .noSuchAddressOrDevice, .operationNotSupportedByDevice:
-          batch.returned.append(failure.tag)
-          batch.isOutage = true
-        default:
-          batch.refused += 1
-          if toldErrors.insert(failure.errno).inserted {
-            shared.notice("the kernel refuses to send: \(failure.errno); see `halfopen doctor`")
-          }
-        }
-      }
-      if !failures.isEmpty, failures.count == batch.positions.count, batch.refused == 0 { batch.isOutage = true }
-      guard batch.isOutage else { return }
-      for position in batch.returned {
-        if let path = path(at: position) { begin(.interface(job.paths[path].interface), path: path, now: batch.end) }
-      }
-    }
 
     private func begin(_ place: Outages.Place, path: Int, now: Instant) {
       guard outages.begin(place, now: now) else { return }
@@ -207,10 +141,13 @@
     }
 
     /// Lets time pass, unless it has been too long.
-    private func pause(now: Instant) {
-      nextHops.doubt(now: now)
-      endOutage(now: now)
-      sleep(until: now.advanced(byNanoseconds: 200_000_000))
+    private func pause(_ batch: SweepState.SentBatch) {
+      for position in batch.returned {
+        if let path = path(at: position) { begin(.interface(job.paths[path].interface), path: path, now: batch.end) }
+      }
+      doubt(now: batch.end)
+      endOutage(now: batch.end)
+      sleep(until: batch.end.advanced(byNanoseconds: 200_000_000))
     }
 
     private func endOutage(now: Instant) {
@@ -234,7 +171,7 @@
       let time = realtimeNanoseconds()
       let isRoom = shared.withLock { state in
         let dropped = state.progress.captureDropped > 0
-        return state.nameSilent(upTo: SweepSender.silentPerTurn) { silence(at: $0, time: time, dropped: dropped) }
+        return state.nameSilent(upTo: SweepSender.positionsPerTurn) { silence(at: $0, time: time, dropped: dropped) }
       }
       shared.wakeReader()
       if !isRoom { sleep(until: now.advanced(byNanoseconds: 100_000_000)) }
@@ -249,10 +186,10 @@
 
     /// Waits, unless the bell or a link says something.
     private func sleep(until: Instant) {
-      let timeout = min(until, nextHops.deadline).nanoseconds(since: .now)
+      let timeout = min(until, hopsDeadline).nanoseconds(since: .now)
       guard timeout > 0, let count = try? epoll.wait(timeout: min(timeout, 100_000_000)) else { return }
       for index in 0..<count {
-        if epoll.event(index).tag == SweepSender.bell { shared.clearSenderBell() } else { nextHops.wake() }
+        if epoll.event(index).tag == SweepSender.bell { shared.clearSenderBell() } else { hops.withLock { $0.wake() } }
       }
     }
   }

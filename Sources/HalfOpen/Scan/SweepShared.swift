@@ -94,7 +94,7 @@ final class SweepShared: Sendable {
         let batch = state.results
         state.results = []
         state.given += UInt64(batch.count)
-        return (batch, state.hasEnded, batch.count >= SweepState.resultLimit, state.failure)
+        return (batch, state.hasEnded, batch.count >= SweepState.namingLimit, state.failure)
       }
       if wasFull { wakeSender() }
       if !batch.isEmpty { return .success(batch) }

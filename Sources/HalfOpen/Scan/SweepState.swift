@@ -2,6 +2,7 @@
 
 import HalfOpenLinux
 import HalfOpenWire
+import SystemPackage
 
 /// A sweep's state and all that it decides. It reads no clock, sends nothing and waits for nobody: the sender's and the
 /// receiver's threads do that, and call it under a lock, once a batch.
@@ -22,12 +23,17 @@ struct SweepState: Sendable {
   var reportCursor: UInt64
   var notices: [String] = []
   private var toldFaults: Set<CheckError.Code> = []
+  private var toldRefusals: Set<Errno> = []
   var failure: CheckError?
   /// The reader, or someone else, wants no more.
   var isStopped = false
   /// The receiver may go when it has reset what it has to.
   var isEnding = false
   var hasEnded = false
+  /// What came before it has been read from the captures.
+  var heardUntil = Instant.never
+  /// The sender waits for more to be read.
+  private var isListening = false
   /// Those who wait for results.
   var readers: [CheckedContinuation<Void, Never>] = []
 
@@ -41,14 +47,18 @@ struct SweepState: Sendable {
   private var lastTurn: Instant?
   /// The time since the last turn was spent sending, and not waiting for the silent to have had their second.
   private var isSending = false
-  private var meter = Meter()
+  private var meter = RateMeter()
   /// At the last look at the captures' losses.
   private var counted: (sent: UInt64, time: Duration, drops: UInt64) = (0, .zero, 0)
 
   /// Results that may wait for the reader before the sweep pauses.
   static let resultLimit = 1 << 13
+  /// The same while the silent are named, which no rate holds back.
+  static let namingLimit = 1 << 11
   private static let noticeLimit = 256
   private static let pause: Int64 = 100_000_000
+  /// Packets a second that one thread sends with ease.
+  private static let ratePerThread = 200_000.0
 
   init(positions: Range<UInt64>, configuration: SweepConfiguration, windowCapacity: UInt64? = nil, now: Instant) {
     answered = AnsweredMap(positions: positions, capacity: windowCapacity ?? AnsweredMap.defaultCapacity)
@@ -85,8 +95,10 @@ extension SweepState {
   /// What the sender does next.
   enum Turn: Equatable, Sendable {
     /// Send probes to the positions given, then call `noteSent`.
-    case probe(pass: Int)
+    case probe(SweepPasses.Ticket)
     case wait(until: Instant)
+    /// Wait until more has been heard.
+    case listen
     /// Call `nameSilent`.
     case report
     case ended
@@ -94,7 +106,7 @@ extension SweepState {
 
   /// What a batch came to.
   struct SentBatch: Sendable {
-    var pass: Int
+    let ticket: SweepPasses.Ticket
     /// The positions that probes were sent to, as they were given.
     var positions: [UInt64] = []
     /// Positions that no way leads to.
@@ -126,6 +138,8 @@ extension SweepState {
 
   /// What to do now, with at most `limit` positions to probe appended to `positions`.
   mutating func nextTurn(upTo limit: Int, now: Instant, into positions: inout [UInt64]) -> Turn {
+    // Of two who send, the one who read the clock first may come second.
+    let now = max(now, lastTurn ?? now)
     let spent = Duration.nanoseconds(lastTurn.map { now.nanoseconds(since: $0) } ?? 0)
     lastTurn = now
     progress.elapsed += spent
@@ -153,16 +167,19 @@ extension SweepState {
       }
     }
     let step = passes.next(
-      upTo: due, answered: answered, log: log, cooldown: cooldown, now: now, into: &positions)
+      upTo: due, answered: answered, log: log, cooldown: cooldown, now: now, heardUntil: heardUntil,
+      into: &positions)
+    isListening = step == .listen
     progress.phase = passes.phase
     switch step {
-    case .probe:
+    case .probe(let ticket):
       // Only what is used counts: who waits for a silent target's second has sent nothing.
       _ = pace.take(upTo: positions.count, now: now.nanoseconds)
       isSending = true
-      note(handedOut: positions, now: now)
-      return .probe(pass: passes.pass)
+      note(positions, of: ticket, at: now)
+      return .probe(ticket)
     case .wait(let until): return .wait(until: until)
+    case .listen: return .listen
     case .report: return .report
     case .ended:
       progress.isComplete = passes.hasFinished
@@ -170,43 +187,67 @@ extension SweepState {
     }
   }
 
+  /// What a further sending thread does next: one that is needed at the present rate probes, all else is the first one's.
+  /// - Parameter place: from 1.
+  mutating func nextTurn(
+    ofHelper place: Int, upTo limit: Int, now: Instant, into positions: inout [UInt64]
+  ) -> Turn {
+    if isStopped || passes.phase == .ended { return .ended }
+    guard isSendingPass, rate.rate >= Double(place) * SweepState.ratePerThread else {
+      return .wait(until: now.advanced(byNanoseconds: SweepState.pause))
+    }
+    return nextTurn(upTo: limit, now: now, into: &positions)
+  }
+
+  /// Packets a second of late, or since the start.
+  private var reachedRate: Double {
+    if let rate = meter.rate { return rate }
+    let time = progress.sendingTime / .seconds(1)
+    return time > 0 ? Double(progress.sent) / time : SweepState.ratePerThread
+  }
+
   /// From one packet to the next at the present rate, in nanoseconds.
   private var pauseOfRate: Int64 { Int64(min(1e9 / max(rate.rate, 1e-3), 1e12)) }
 
   /// Before they leave: a near host answers sooner than the batch is done.
-  private mutating func note(handedOut positions: [UInt64], now: Instant) {
-    guard let first = positions.first, let last = positions.last else { return }
-    if passes.isRepeating {
-      for position in positions { log.appendStray(pass: passes.pass, position: position, at: now) }
-    } else {
-      log.append(pass: passes.pass, first: first, last: last, start: now, end: now)
+  private mutating func note(_ positions: [UInt64], of ticket: SweepPasses.Ticket, at now: Instant) {
+    if ticket.isRepeat {
+      for position in positions { log.appendStray(pass: ticket.pass, position: position, at: now) }
+    } else if let last = positions.last {
+      log.append(pass: ticket.pass, first: ticket.first, last: last, start: now, end: now)
     }
   }
 
-  /// What the last turn's positions came to.
+  /// What a turn's positions came to.
   mutating func noteSent(_ batch: SentBatch) {
     for position in batch.unroutable where answered.note(position) == .first { progress.errors += 1 }
     let left = UInt64(max(0, batch.positions.count - batch.returned.count - batch.refused))
     progress.sent += left
     progress.sendFailures += UInt64(batch.refused)
-    if batch.pass == 0 { progress.probed += left }
+    if batch.ticket.pass == 0 { progress.probed += left }
+    passes.close(batch.ticket, sent: batch.positions.isEmpty ? nil : batch.end)
     passes.park(batch.parked)
     passes.giveAgain(batch.held)
     passes.giveAgain(batch.returned)
     pace.giveBack(batch.parked.count + batch.held.count + batch.unreachable)
     guard !batch.positions.isEmpty else { return }
-    if passes.isRepeating {
-      for position in batch.positions { log.appendStray(pass: batch.pass, position: position, at: batch.end) }
+    if batch.ticket.isRepeat {
+      for position in batch.positions { log.appendStray(pass: batch.ticket.pass, position: position, at: batch.end) }
     } else {
-      log.closeLast(end: batch.end)
+      log.close(pass: batch.ticket.pass, first: batch.ticket.first, end: batch.end)
     }
-    passes.sent(at: batch.end)
     guard !batch.returned.isEmpty, !batch.isOutage else { return }
     // One full queue is no reason to stand still: a tenth of what is asked at least.
-    let reached = max(meter.rate ?? rate.rate, rate.rate.isFinite ? rate.rate / 10 : 1)
+    let reached = max(reachedRate, rate.rate.isFinite ? rate.rate / 10 : 1)
     if rate.lost(reached: reached, now: batch.end), let limit = rate.limit {
       notice("the kernel has no room for more packets: slowing down to \(Int(limit)) packets a second")
     }
+  }
+
+  /// The kernel refuses to send something, and would again.
+  mutating func noteRefusal(_ errno: Errno) {
+    guard toldRefusals.insert(errno).inserted else { return }
+    notice("the kernel refuses to send: \(errno); see `halfopen doctor`")
   }
 
   /// What became of positions that waited for their next hop: `ready` are given again, `unreachable` have their verdict.
@@ -223,7 +264,7 @@ extension SweepState {
   /// Names some of the silent, `limit` at most, or only counts them where nobody wants their names. False where the
   /// reader has to take results first.
   mutating func nameSilent(upTo limit: Int, by name: (UInt64) -> SweepResult) -> Bool {
-    guard results.count < SweepState.resultLimit else { return false }
+    guard results.count < SweepState.namingLimit else { return false }
     let end = passes.settledEnd(of: answered.window)
     var cursor = max(reportCursor, answered.window.lowerBound)
     defer { reportCursor = max(reportCursor, cursor) }
@@ -312,10 +353,16 @@ extension SweepState {
     return noted
   }
 
+  /// What came before `instant` has been noted. True where the sender waits for that.
+  mutating func hear(until instant: Instant) -> Bool {
+    heardUntil = instant
+    return isListening
+  }
+
   /// A target's check could not be done for want of something of ours: it is given again, slower.
   mutating func postpone(_ position: UInt64, _ error: CheckError, now: Instant) {
     passes.reopen(position)
-    guard rate.lost(reached: meter.rate ?? rate.rate, now: now), let limit = rate.limit else { return }
+    guard rate.lost(reached: reachedRate, now: now), let limit = rate.limit else { return }
     notice("\(error): slowing down to \(Int(limit)) checks a second")
   }
 
@@ -437,21 +484,5 @@ extension SweepState {
     maximumResults -= min(maximumResults, earlier)
     isStopped = maximumResults == 0
     return true
-  }
-}
-
-/// Packets a second over the last while.
-private struct Meter: Sendable {
-  private static let interval: Int64 = 250_000_000
-  private var last: (sent: UInt64, at: Instant)?
-  /// Nil before the first while has passed.
-  private(set) var rate: Double?
-
-  mutating func note(sent: UInt64, now: Instant) {
-    guard let last else { self.last = (sent, now); return }
-    let time = now.nanoseconds(since: last.at)
-    guard time >= Meter.interval else { return }
-    rate = Double(sent &- last.sent) / Double(time) * 1e9
-    self.last = (sent, now)
   }
 }

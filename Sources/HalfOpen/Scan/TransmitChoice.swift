@@ -16,6 +16,9 @@ struct TransmitChoice: Sendable {
   /// By path, in a sentence.
   let reasons: [String]
 
+  /// Some packets leave in frames of ours.
+  var hasLinks: Bool { ways.contains(.link) }
+
   /// - Throws: `CheckError` where `link` is asked for and a path's interface has no frames, or nothing to send to.
   init(paths: [RouteMap.Path], configuration: SweepConfiguration) throws(CheckError) {
     var ways: [Way] = []

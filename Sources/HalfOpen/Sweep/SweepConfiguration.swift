@@ -30,6 +30,9 @@ public struct SweepConfiguration: Hashable, Sendable {
   /// SYNs a second, above zero; infinite for as fast as replies are not lost. Questions for next hops come on top: at
   /// most as many, and no more than 20,000 a second.
   public var rate: Double
+  /// Threads that send, 1 to 64. Each sends some 200,000 packets a second with ease, and further ones are used where the
+  /// rate is above what those before them do. Packet engine only.
+  public var senders: Int
   /// How often a silent target is probed again, each time at least a second later. 0 to 15.
   public var retries: Int
   /// How long to wait for late answers; nil for as long as the round trips seen so far make worth while.
@@ -73,6 +76,7 @@ public struct SweepConfiguration: Hashable, Sendable {
     self.rate = rate
     self.retries = retries
     self.allStates = allStates
+    senders = 1
     shard = .whole
     engine = .auto
     transmit = .auto

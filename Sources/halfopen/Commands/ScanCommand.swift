@@ -164,6 +164,9 @@ struct ScanPackets: ParsableArguments {
   @Option(help: "How SYNs leave: ip through the kernel's routing, link past it.")
   var transmit: SweepConfiguration.Transmit = .auto
 
+  @Option(help: ArgumentHelp("Threads that send, 1 to 64; a rate above 200,000 a second takes more.", valueName: "N"))
+  var senders = 1
+
   @Option(help: "The TCP options of a SYN.")
   var tcpOptions: TCPOptionLayout = .mss
 
@@ -179,6 +182,7 @@ struct ScanPackets: ParsableArguments {
     if let gatewayMAC, MACAddress(gatewayMAC) == nil {
       throw ValidationError("--gateway-mac '\(gatewayMAC)' is no address; give one such as 02:00:5e:10:00:01")
     }
+    guard (1...64).contains(senders) else { throw ValidationError("--senders \(senders): give 1 to 64") }
     guard ttl > 0 else { throw ValidationError("--ttl 0: such a packet goes nowhere; give 1 to 255") }
   }
 }

@@ -16,6 +16,7 @@ extension ScanCommand {
     configuration.engine = SweepConfiguration.Engine(rawValue: engine.backend.rawValue) ?? .auto
     configuration.transmit = packets.transmit
     configuration.tcpOptions = packets.tcpOptions
+    configuration.senders = packets.senders
     configuration.ttl = packets.ttl
     configuration.gatewayMAC = packets.gatewayMAC.flatMap { MACAddress($0) }
     configuration.interface = engine.interface

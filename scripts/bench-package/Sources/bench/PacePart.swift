@@ -42,7 +42,7 @@ struct PacePart {
       for tool in ours where options.only.map({ tool.name.contains($0) }) ?? true {
         sides.append((tool.name, words(tool, rate, count)))
       }
-      if rate == 10_000 {
+      if rate >= 10_000 {
         for path in ours.map(\.transmit) where path != "xdp" {
           sides.append(
             (

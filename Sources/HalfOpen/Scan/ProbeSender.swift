@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if HALFOPEN_LIBPCAP
+
+  import HalfOpenLinux
+  import HalfOpenPcap
+  import HalfOpenWire
+  import SystemPackage
+
+  /// Makes probes and sends them, for one of a sweep's sending threads: sockets and batches are its own.
+  final class ProbeSender {
+    /// A probe whose way is known.
+    private struct Probe {
+      var position: UInt64
+      var path: Int
+      var destination: Lane.Destination
+    }
+
+    private let job: SweepJob
+    private let shared: SweepShared
+    private let hops: SharedNextHops
+    private let transmitter: SweepTransmitter
+    private var probes: [Probe] = []
+    private var unreachable: [UInt64] = []
+    /// Paths of the last batch whose gateway has gone.
+    private(set) var lostPaths: Set<Int> = []
+
+    init(_ job: SweepJob, shared: SweepShared, hops: SharedNextHops) throws(CheckError) {
+      (self.job, self.shared, self.hops) = (job, shared, hops)
+      transmitter = try SweepTransmitter(
+        paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
+      probes.reserveCapacity(SweepTransmitter.batchSize)
+    }
+
+    /// Gets a copy of each packet that leaves.
+    func record(to recorder: PacketRecorder?) { transmitter.recorder = recorder }
+
+    /// Sends what can be sent now. What came of it is for `SweepState.noteSent`.
+    func send(_ positions: [UInt64], _ ticket: SweepPasses.Ticket, now: Instant) -> SweepState.SentBatch {
+      var batch = SweepState.SentBatch(ticket: ticket)
+      batch.positions.reserveCapacity(positions.count)
+      lostPaths.removeAll(keepingCapacity: true)
+      route(positions, of: ticket, into: &batch, now: now)
+      for probe in probes {
+        let source = job.paths[probe.path].source
+        transmitter.appendProbe(
+          probe.destination, path: probe.path,
+          sequence: job.cookie.sequence(source: source, flow: probe.destination.flow), tag: probe.position)
+        batch.positions.append(probe.position)
+      }
+      transmitter.flush()
+      batch.end = .now
+      sort(transmitter.takeFailures(), into: &batch)
+      batch.unreachable = unreachable.count
+      name(unreachable: unreachable)
+      unreachable.removeAll(keepingCapacity: true)
+      return batch
+    }
+
+    /// Tells the sweep what became of positions that waited for their next hop, or need not wait.
+    func name(ready: [UInt64] = [], unreachable: [UInt64]) {
+      guard !ready.isEmpty || !unreachable.isEmpty else { return }
+      let time = realtimeNanoseconds()
+      shared.withLock { state in
+        state.noteNextHops(ready: ready, unreachable: unreachable) {
+          SweepResult(
+            unanswered: job.targets[job.order.target(at: $0)], in: job.targets, state: .unreachable,
+            reason: .hostUnreach, transmissions: 0, backend: .packet, time: time)
+        }
+      }
+      shared.wakeReader()
+    }
+
+    private func route(
+      _ positions: [UInt64], of ticket: SweepPasses.Ticket, into batch: inout SweepState.SentBatch, now: Instant
+    ) {
+      probes.removeAll(keepingCapacity: true)
+      let port = job.port(of: ticket.pass)
+      let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
+      for position in positions {
+        let element = job.targets[job.order.target(at: position)]
+        guard let path = job.paths.path(to: element) else {
+          batch.unroutable.append(position)
+          continue
+        }
+        let flow = Flow(address: element.address, port: element.port, localPort: port)
+        let destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element), timestamp: timestamp)
+        probes.append(Probe(position: position, path: path, destination: destination))
+      }
+      guard job.transmit.hasLinks else { return }
+      hops.withLock { hops in address(by: hops, into: &batch, now: now) }
+    }
+
+    /// Gives frames their receivers, and takes those out of the batch that have none at present.
+    private func address(by hops: NextHops, into batch: inout SweepState.SentBatch, now: Instant) {
+      var kept = 0
+      for index in probes.indices {
+        let (position, path) = (probes[index].position, probes[index].path)
+        if job.transmit.ways[path] == .link {
+          switch hops.lookup(probes[index].destination.flow.address, path: path, position: position, now: now) {
+          case .mac(let mac): probes[index].destination.hardware = mac
+          case .parked:
+            batch.parked.append(position)
+            continue
+          case .full:
+            batch.held.append(position)
+            continue
+          case .unreachable:
+            unreachable.append(position)
+            continue
+          case .lost:
+            lostPaths.insert(path)
+            batch.isOutage = true
+            batch.held.append(position)
+            continue
+          }
+        }
+        if kept != index { probes[kept] = probes[index] }
+        kept += 1
+      }
+      probes.removeLast(probes.count - kept)
+    }
+
+    /// What did not leave for want of room or link is sent again; what the kernel refuses otherwise it refuses for good.
+    ///
+    /// Without a carrier a link answers ENOBUFS as if it were full. So where nothing at all leaves, that is an outage.
+    private func sort(_ failures: [SweepTransmitter.Failure], into batch: inout SweepState.SentBatch) {
+      for failure in failures {
+        switch failure.errno {
+        case .noBufferSpace, .resourceTemporarilyUnavailable: batch.returned.append(failure.tag)
+        case .networkDown, .networkUnreachable, .noSuchAddressOrDevice, .operationNotSupportedByDevice:
+          batch.returned.append(failure.tag)
+          batch.isOutage = true
+        default:
+          batch.refused += 1
+          let errno = failure.errno
+          shared.withLock { $0.noteRefusal(errno) }
+        }
+      }
+      if !failures.isEmpty, failures.count == batch.positions.count, batch.refused == 0 { batch.isOutage = true }
+    }
+  }
+
+#endif

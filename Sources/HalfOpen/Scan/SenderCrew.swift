@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if HALFOPEN_LIBPCAP
+
+  import HalfOpenLinux
+
+  /// The further sending threads of a sweep.
+  final class SenderCrew: Sendable {
+    private let bells: [Semaphore]
+    private let ended = Semaphore()
+
+    /// Opens everything, and starts threads that wait for `wake`.
+    /// - Parameter count: how many.
+    init(
+      _ count: Int, job: SweepJob, shared: SweepShared, hops: SharedNextHops, tap: PacketTap
+    ) throws(CheckError) {
+      bells = (0..<count).map { _ in Semaphore() }
+      for (index, bell) in bells.enumerated() {
+        do throws(CheckError) {
+          try start(SweepHelper(job, shared: shared, hops: hops, tap: tap, place: index + 1, bell: bell), bell)
+        } catch {
+          // Those that there are go.
+          shared.stop()
+          wake()
+          throw error
+        }
+      }
+    }
+
+    /// There may be something to do, for the first time or again.
+    func wake() { for bell in bells { bell.signal() } }
+
+    /// Waits for all to end; the sweep's sending has.
+    func join() {
+      wake()
+      for _ in bells { ended.wait() }
+    }
+
+    private func start(_ helper: sending SweepHelper, _ bell: Semaphore) throws(CheckError) {
+      var helper: SweepHelper? = helper
+      do throws(SystemCallError) {
+        _ = try DedicatedThread(name: "halfopen-send") { [ended] in
+          bell.wait()
+          helper?.run()
+          helper = nil
+          ended.signal()
+        }
+      } catch {
+        throw CheckError(error, subject: "starting the sweep's threads")
+      }
+    }
+  }
+
+#endif

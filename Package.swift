@@ -97,3 +97,25 @@ let package = Package(
       swiftSettings: strict),
   ]
 )
+
+// For scripts/bench micro, which looks inside of the modules and so can't be a package of its own.
+if Context.environment["HALFOPEN_MICRO"] != nil {
+  package.products.removeAll { $0.name == "halfopen" }
+  package.targets.removeAll { $0.name == "halfopen-command" || $0.name == "CommandTests" }
+  package.targets += [
+    .target(
+      name: "ResultLines", dependencies: ["HalfOpen", "HalfOpenLinux", "HalfOpenWire", system],
+      path: "Sources/halfopen/Output",
+      sources: [
+        "Decimal.swift", "ErrnoName.swift", "JSONRecord.swift", "PingStatistics.swift", "ResultJSON.swift",
+        "ResultLine.swift", "ResultText.swift", "Scan/SweepEncoder.swift", "Summary.swift", "TextBytes.swift",
+        "Timestamp.swift",
+      ], swiftSettings: strict),
+    .target(name: "CCalls", path: "scripts/bench-package/Sources/CCalls"),
+    .target(name: "CMeasure", path: "scripts/bench-package/Sources/CMeasure"),
+    .executableTarget(
+      name: "micro", dependencies: ["CCalls", "CMeasure", "HalfOpen", "HalfOpenLinux", "HalfOpenWire", "ResultLines"],
+      path: "scripts/bench-package/Sources/micro",
+      swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+  ]
+}

@@ -14,13 +14,14 @@ struct Bench {
       } else {
         let options = try Options(words)
         switch options.part {
-        case .check: try CheckPart(options).run()
+        case .check, .connect: try CheckPart(options).run()
         case .peer: try PeerPart(options).run()
         case .trace: try await TracePart(options).run()
         case .sweep: try SweepPart(options).run()
         case .tx: try TransmitPart(options).run()
         case .pace: try PacePart(options).run()
         case .memory: try MemoryPart(options).run()
+        case .latency: try LatencyPart(options).run()
         }
       }
     } catch {
@@ -31,7 +32,7 @@ struct Bench {
 }
 
 struct Options {
-  enum Part: String, CaseIterable { case check, peer, trace, sweep, tx, pace, memory }
+  enum Part: String, CaseIterable { case check, connect, peer, trace, sweep, tx, pace, memory, latency }
   enum Effort { case quick, usual, full }
 
   var part = Part.check

@@ -2,7 +2,8 @@
 
 import Foundation
 
-/// The part `check`: both engines beside C twins against a listener that never accepts, sides in turn, medians.
+/// The part `check`: both engines beside C twins against a listener that never accepts, sides in turn, medians. The part
+/// `connect` leaves out the packet engine and its twin.
 struct CheckPart {
   private let options: Options
   private let programs = Programs()
@@ -31,7 +32,9 @@ struct CheckPart {
     try listener.waitUntilReady()
     let netstat = "/proc/net/netstat"
     let before = ["EmbryonicRsts", "SyncookiesSent", "DelayedACKs"].map { counter($0, in: netstat) }
-    let sides = Self.all.filter { side in options.only.map { side.name.contains($0) } ?? true }
+    let sides = Self.all.filter { side in
+      (options.part == .check || side.connects) && options.only.map { side.name.contains($0) } ?? true
+    }
     var samples: [Side: [Sample]] = [:]
     for round in 1...options.rounds {
       for side in sides {

@@ -12,6 +12,9 @@ struct Side: Hashable, Sendable {
   var path = ""
   var concurrency: Int
 
+  /// It checks by the kernel's connections.
+  var connects: Bool { kind != .rawTwin && kind != .packetEngine }
+
   var title: String {
     switch kind {
     case .connectTwin: "(a) connect trick in C, one epoll thread"

@@ -44,7 +44,7 @@ struct Tools {
       .first { access($0, X_OK) == 0 }
   }
 
-  private static func said(_ words: [String]) -> String {
+  static func said(_ words: [String]) -> String {
     guard let scratch = try? Scratch(), let pid = try? startMeasured(words, output: scratch.file("said")) else {
       return ""
     }

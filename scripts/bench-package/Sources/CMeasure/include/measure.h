@@ -37,4 +37,11 @@ void count_allocations(int on);
 int trickle_open(const char *interface);
 void trickle_send(int fd);
 
+/// A socket that sees the SYNs of IPv4 arriving at an interface of the calling thread's namespace. Negative on failure.
+int arrivals_open(const char *interface);
+/// The kernel's stamp of the first one, CLOCK_REALTIME in nanoseconds; 0 where none has come. Closes the socket.
+uint64_t arrivals_first(int fd);
+/// CLOCK_REALTIME in nanoseconds.
+uint64_t realtime_now(void);
+
 #endif

@@ -44,7 +44,7 @@ package struct TransmitBatch: ~Copyable {
     add(length, tag, fill)
   }
 
-  /// Adds a frame for a `LinkSocket`, as the other form adds a packet.
+  /// Adds a frame for a `LinkSocket` or an `XDPSocket`, as the other form adds a packet.
   package mutating func append(length: Int, tag: UInt64, fill: (inout MutableSpan<UInt8>) -> Void) {
     slots.address(count, to: nil)
     add(length, tag, fill)
@@ -74,6 +74,16 @@ package struct TransmitBatch: ~Copyable {
   package mutating func flush(
     on socket: borrowing LinkSocket, onFailure: (_ tag: UInt64, _ errno: Errno) -> Void
   ) -> Int { flush(to: socket.rawValue, onFailure) }
+
+  /// Sends frames, as the other form does.
+  @discardableResult
+  package mutating func flush(
+    on socket: inout XDPSocket, onFailure: (_ tag: UInt64, _ errno: Errno) -> Void
+  ) -> Int {
+    let sent = socket.send(slots, count) { onFailure(tags[$0], $1) }
+    count = 0
+    return sent
+  }
 
   private mutating func flush(to fd: CInt, _ onFailure: (_ tag: UInt64, _ errno: Errno) -> Void) -> Int {
     let sent = slots.send(count, on: fd) { onFailure(tags[$0], $1) }

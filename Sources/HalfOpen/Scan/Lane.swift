@@ -12,6 +12,7 @@
     enum Kind: Hashable {
       case ip(IPFamily)
       case link(UInt32)
+      case xdp(UInt32)
     }
 
     /// What a packet begins as.
@@ -35,6 +36,8 @@
     }
 
     let kind: Kind
+    /// Why it is no AF_XDP socket, where one was asked for.
+    private(set) var fallback: String?
     private let port: Port
     private var batch = TransmitBatch(capacity: SweepTransmitter.batchSize)
     /// The number of the start that is in each slot.
@@ -51,9 +54,15 @@
       init(_ socket: consuming LinkSocket) { self.socket = socket }
     }
 
+    private final class XDPPort {
+      var socket: XDPSocket
+      init(_ socket: consuming XDPSocket) { self.socket = socket }
+    }
+
     private enum Port {
       case raw(RawPort)
       case link(LinkPort)
+      case xdp(XDPPort)
     }
 
     init(_ kind: Kind, _ configuration: SweepConfiguration, interfaceName: String) throws(CheckError) {
@@ -62,6 +71,11 @@
         switch kind {
         case .ip(let family): port = .raw(RawPort(try Lane.rawSocket(family, configuration)))
         case .link(let interface): port = .link(LinkPort(try LinkSocket(interfaceIndex: interface)))
+        case .xdp(let interface):
+          do throws(SystemCallError) { port = .xdp(XDPPort(try XDPSocket(interfaceIndex: interface))) } catch {
+            port = .link(LinkPort(try LinkSocket(interfaceIndex: interface)))
+            fallback = TransmitChoice.fallback(interfaceName, to: .link, TransmitChoice.reason(error))
+          }
         }
       } catch {
         guard error.errno == .notPermitted else {
@@ -130,6 +144,7 @@
       switch port {
       case .raw(let raw): batch.flush(on: raw.socket, onFailure: onFailure)
       case .link(let link): batch.flush(on: link.socket, onFailure: onFailure)
+      case .xdp(let xdp): batch.flush(on: &xdp.socket, onFailure: onFailure)
       }
     }
   }

@@ -87,7 +87,7 @@
       links: inout [Link]
     ) throws(CheckError) -> Way {
       let isForeign = !path.sourceIsLocal && !path.isLoopback
-      guard way == .link || isForeign, let mac = path.hardwareAddress else { return .none }
+      guard way.isFramed || isForeign, let mac = path.hardwareAddress else { return .none }
       let place = places[path.interface] ?? links.count
       if place == links.count {
         let others = job.paths.all.filter { $0.interface == path.interface }
@@ -97,7 +97,7 @@
         places[path.interface] = place
       }
       if links[place].sources[path.source.family] == nil { links[place].sources[path.source.family] = path.source }
-      guard way == .link else { return .none }
+      guard way.isFramed else { return .none }
       if case .gateway = path.reach.nextHop, let mac = job.configuration.gatewayMAC { return .fixed(mac) }
       return .asked(place)
     }
@@ -128,7 +128,7 @@
       return deadline
     }
 
-    /// Whom a frame to `target` goes to. For a path of the link kind.
+    /// Whom a frame to `target` goes to. For a path by frames.
     @inline(__always)
     func lookup(_ target: IPAddress, path: Int, position: UInt64, now: Instant) -> Answer {
       switch ways[path] {

@@ -24,6 +24,7 @@
       for fault in job.paths.faults {
         state.notice("\(fault.error): \(fault.targets) targets from \(fault.range.first) to \(fault.range.last)")
       }
+      for fallback in job.transmit.fallbacks { state.notice(fallback) }
       do throws(SystemCallError) {
         shared = try SweepShared(state)
       } catch {

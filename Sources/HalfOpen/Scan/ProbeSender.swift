@@ -30,6 +30,7 @@
       transmitter = try SweepTransmitter(
         paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
       probes.reserveCapacity(SweepTransmitter.batchSize)
+      for notice in transmitter.notices { shared.notice(notice) }
     }
 
     /// Gets a copy of each packet that leaves.
@@ -87,7 +88,7 @@
         let destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element), timestamp: timestamp)
         probes.append(Probe(position: position, path: path, destination: destination))
       }
-      guard job.transmit.hasLinks else { return }
+      guard job.transmit.hasFrames else { return }
       hops.withLock { hops in address(by: hops, into: &batch, now: now) }
     }
 
@@ -96,7 +97,7 @@
       var kept = 0
       for index in probes.indices {
         let (position, path) = (probes[index].position, probes[index].path)
-        if job.transmit.ways[path] == .link {
+        if job.transmit.ways[path].isFramed {
           switch hops.lookup(probes[index].destination.flow.address, path: path, position: position, now: now) {
           case .mac(let mac): probes[index].destination.hardware = mac
           case .parked:

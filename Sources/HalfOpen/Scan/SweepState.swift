@@ -77,7 +77,7 @@ struct SweepState: Sendable {
   }
 
   mutating func notice(_ text: String) {
-    if notices.count < SweepState.noticeLimit { notices.append(text) }
+    if notices.count < SweepState.noticeLimit, !notices.contains(text) { notices.append(text) }
   }
 
   mutating func takeReaders() -> [CheckedContinuation<Void, Never>] {

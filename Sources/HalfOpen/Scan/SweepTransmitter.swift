@@ -50,12 +50,12 @@
         return lanes.count - 1
       }
       for (path, way) in zip(paths, choice.ways) {
-        let place = try lane(way == .link ? .link(path.interface) : .ip(path.source.family), path, &lanes)
-        let isRouted = answers && way == .link
+        let place = try lane(SweepTransmitter.kind(of: path, way, answers: answers), path, &lanes)
+        let isRouted = answers && way.isFramed
         let routed = isRouted ? try lane(.ip(path.source.family), path, &lanes) : nil
         let type: EtherType = path.source.family == .v4 ? .ipv4 : .ipv6
         let header =
-          way == .link ? path.hardwareAddress.map { EthernetHeader(destination: $0, source: $0, type: type) } : nil
+          way.isFramed ? path.hardwareAddress.map { EthernetHeader(destination: $0, source: $0, type: type) } : nil
         let number = starts.count * 3
         let reset = ResetTemplate(source: path.source, ttl: configuration.ttl)
         starts.append(
@@ -68,6 +68,18 @@
       }
       self.starts = starts
     }
+
+    private static func kind(of path: RouteMap.Path, _ way: TransmitChoice.Way, answers: Bool) -> Lane.Kind {
+      switch way {
+      case .ip: .ip(path.source.family)
+      case .link: .link(path.interface)
+      // A queue has room for one such socket, and answers are few.
+      case .xdp: answers ? .link(path.interface) : .xdp(path.interface)
+      }
+    }
+
+    /// What the lanes could not be, and are instead.
+    var notices: [String] { lanes.compactMap(\.fallback) }
 
     /// Adds a SYN.
     /// - Parameter tag: comes back if it does not leave.

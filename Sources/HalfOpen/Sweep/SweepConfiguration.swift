@@ -25,6 +25,9 @@ public struct SweepConfiguration: Hashable, Sendable {
     /// Whole frames, past the kernel's routing, queues and firewall. Next hops are asked for by ARP and neighbour
     /// discovery.
     case link
+    /// As `link`, but through AF_XDP sockets, which cost the kernel the least. Where one can't be had, `link` or `ip` by
+    /// itself, with a notice that says why.
+    case xdp
   }
 
   /// SYNs a second, above zero; infinite for as fast as replies are not lost. Questions for next hops come on top: at
@@ -54,7 +57,7 @@ public struct SweepConfiguration: Hashable, Sendable {
   public var source: IPAddress?
   /// Source ports to use, one for each pass; nil for a block outside `ip_local_port_range`.
   public var sourcePorts: ClosedRange<UInt16>?
-  /// Where frames for gateways go, which are not asked then. `link` only.
+  /// Where frames for gateways go, which are not asked then. `link` and `xdp` only.
   public var gatewayMAC: MACAddress?
   /// The firewall mark of what is sent (SO_MARK).
   public var mark: UInt32?

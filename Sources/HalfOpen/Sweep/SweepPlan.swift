@@ -86,7 +86,7 @@ extension Sweep {
 
 extension SweepConfiguration {
   /// No other engine can do what is asked for.
-  var needsPackets: Bool { engine == .packet || transmit == .link || gatewayMAC != nil }
+  var needsPackets: Bool { engine == .packet || transmit == .link || transmit == .xdp || gatewayMAC != nil }
 }
 
 extension SweepJob {
@@ -97,7 +97,7 @@ extension SweepJob {
       if case .gateway(let address) = path.reach.nextHop { gateway = address }
       return SweepPlan.Way(
         interface: path.interfaceName, source: path.source, gateway: gateway,
-        transmit: isPacket ? (transmit.ways[index] == .link ? .link : .ip) : nil,
+        transmit: isPacket ? SweepConfiguration.Transmit(rawValue: transmit.ways[index].rawValue) : nil,
         why: isPacket ? transmit.reasons[index] : "the kernel makes the packets")
     }
   }

@@ -161,7 +161,7 @@ struct ScanPace: ParsableArguments {
 
 /// What the packets look like and how they leave.
 struct ScanPackets: ParsableArguments {
-  @Option(help: "How SYNs leave: ip through the kernel's routing, link past it.")
+  @Option(help: "How SYNs leave: ip through the kernel's routing, link past it, xdp past most of the kernel.")
   var transmit: SweepConfiguration.Transmit = .auto
 
   @Option(help: ArgumentHelp("Threads that send, 1 to 64; a rate above 200,000 a second takes more.", valueName: "N"))

@@ -106,6 +106,14 @@ import Testing
     #expect(Array(order.prefix(8)) == packets.compactMap { $0.split(separator: ">").last?.split(separator: " ").first })
   }
 
+  @Test func aFallbackIsPlannedAndTold() async throws {
+    let words = ["10.9.0.0/28", "-p", "80", "--transmit", "xdp"]
+    let plan = try await scan(words + ["--dry-run"])
+    #expect(plan.output.contains("by ip: nothing leaves through a link\n"), "\(plan.output)")
+    let end = try await scan(words)
+    #expect(end.exitCode == 0 && end.errors.contains("--transmit xdp on lo: nothing leaves through a link"))
+  }
+
   /// Every SYN and what answered it, on a resume in a file of its own.
   @Test func aRecordingHasWhatWasSentAndMatched() async throws {
     let file = folder.file("run.pcap")

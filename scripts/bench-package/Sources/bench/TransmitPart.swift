@@ -58,7 +58,7 @@ struct TransmitPart {
     let each = { (measured: Measured) in measured.cpu * 1e9 / Double(max(1, measured.packets)) }
     for side in sides {
       let own = document.runs.filter { $0.side == side.name }.map(\.measured)
-      let twin = side.name.contains(" ip") ? "C, raw IP, 1 thread" : "C, link, 1 thread"
+      let twin = "C, \(side.name.contains("ip") ? "raw IP" : side.name.contains("xdp") ? "xdp" : "link"), 1 thread"
       let (rate, cpu) = (median(twin, \.rate), median(twin, each))
       table.add([
         side.name, spread(own.map { $0.rate / 1000 }, 0), grouped(median(side.name, each)),
@@ -80,7 +80,7 @@ struct TransmitPart {
         [twins, "flood", path, "\(threads)", "\(1 << bits)", "0", Lab.interface, lab.gatewayMAC, Lab.source]
       }
     }
-    var sides = [twin("link", 1), twin("link", 2), twin("ip", 1), twin("ip", 2)]
+    var sides = ["link", "ip", "xdp"].flatMap { [twin($0, 1), twin($0, 2)] }
     for tool in tools.ours {
       sides.append(
         Side(name: tool.name) { _ in

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The least a sender has to do: SYNs of 58 bytes on the wire, in batches, from one thread or several, at full speed or
-// with a sleep between batches.
+// with a sleep between batches. AF_XDP is in rings.c.
 
 #define _GNU_SOURCE
 #include "measure.h"
+#include "rings.h"
 #include "twins.h"
 
 #include <arpa/inet.h>
@@ -36,7 +37,8 @@ struct frame {
 struct sender {
   const struct flood *flood;
   uint64_t begin, end;
-  int socket;
+  int socket, place;
+  struct rings *rings;
   pthread_t thread;
   struct frame frames[batch];
   struct sockaddr_in targets[batch];
@@ -76,8 +78,9 @@ static int open_link(const char *interface) {
 
 static void prepare(struct sender *sender) {
   const struct flood *flood = sender->flood;
-  int is_link = strcmp(flood->path, "link") == 0;
-  sender->socket = is_link ? open_link(flood->interface) : socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+  int is_xdp = strcmp(flood->path, "xdp") == 0, is_link = strcmp(flood->path, "link") == 0;
+  if (is_xdp) sender->rings = rings_open(flood->interface, sender->place, &sender->socket);
+  else sender->socket = is_link ? open_link(flood->interface) : socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
   if (sender->socket < 0) die("SOCK_RAW");
   struct ifreq own = {0};
   strncpy(own.ifr_name, flood->interface, IFNAMSIZ - 1);
@@ -101,6 +104,11 @@ static void prepare(struct sender *sender) {
         (struct tcphdr){.source = htons(40000), .dest = htons(80), .doff = 6, .syn = 1, .window = htons(64240)};
     memcpy(frame->mss, (uint8_t[]){2, 4, 0x05, 0xb4}, 4);
     sender->targets[i] = (struct sockaddr_in){.sin_family = AF_INET};
+    if (is_xdp) {
+      // Every frame of the shared memory begins as this one.
+      for (int n = i; n < ring_frames; n += batch) memcpy(ring_frame(sender->rings, n), frame, sizeof *frame);
+      continue;
+    }
     struct msghdr *message = &sender->messages[i].msg_hdr;
     message->msg_iov = &sender->pieces[i];
     message->msg_iovlen = 1;
@@ -115,6 +123,11 @@ static void prepare(struct sender *sender) {
 }
 
 static void send_batch(struct sender *sender, uint64_t first, unsigned count) {
+  if (sender->rings) {
+    for (unsigned i = 0; i < count; i++)
+      fill(ring_next(sender->rings, sizeof(struct frame)), &sender->targets[i], first + i);
+    return rings_flush(sender->rings);
+  }
   for (unsigned i = 0; i < count; i++) fill(&sender->frames[i], &sender->targets[i], first + i);
   for (unsigned sent = 0; sent < count;) {
     int done = sendmmsg(sender->socket, sender->messages + sent, count - sent, 0);
@@ -154,6 +167,7 @@ void run_flood(const struct flood *flood) {
   if (!senders) die("start");
   for (int i = 0; i < flood->threads; i++) {
     senders[i].flood = flood;
+    senders[i].place = i;
     senders[i].begin = flood->count * (uint64_t)i / (uint64_t)flood->threads;
     senders[i].end = flood->count * (uint64_t)(i + 1) / (uint64_t)flood->threads;
     prepare(&senders[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // twins listen PORT | syns COUNT INTERFACE | stamps INTERFACE SECONDS
-// twins flood link|ip THREADS COUNT RATE INTERFACE MAC SOURCE | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT
+// twins flood link|ip|xdp THREADS COUNT RATE INTERFACE MAC SOURCE | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT
 
 #define _GNU_SOURCE
 #include "twins.h"

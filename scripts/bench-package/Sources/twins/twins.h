@@ -21,7 +21,7 @@ void run_handed(const struct run *run);
 void run_raw(const struct run *run);
 void run_syns(uint64_t count, const char *interface);
 
-/// SYNs into a black hole: `path` is "link" or "ip", `rate` 0 for no limit.
+/// SYNs into a black hole: `path` is "link", "ip" or "xdp", `rate` 0 for no limit.
 struct flood {
   const char *path;
   int threads;

@@ -84,8 +84,9 @@ struct ScaleRun {
     while true {
       positions.removeAll(keepingCapacity: true)
       switch state.nextTurn(upTo: 64, now: now, into: &positions) {
-      case .probe(let pass): try probe(positions, pass)
+      case .probe(let ticket): try probe(positions, ticket)
       case .wait(let until): now = max(until, now.advanced(byNanoseconds: 1))
+      case .listen: throw fault("all that came has been read")
       case .report:
         _ = state.nameSilent(upTo: 1024) { _ in preconditionFailure("nobody wants the names of the silent") }
         if state.answered.window != window { try changeWindow() }
@@ -96,7 +97,8 @@ struct ScaleRun {
     }
   }
 
-  private mutating func probe(_ positions: [UInt64], _ pass: Int) throws {
+  private mutating func probe(_ positions: [UInt64], _ ticket: SweepPasses.Ticket) throws {
+    let pass = ticket.pass
     for position in positions {
       // Ascending within a pass: so none comes twice.
       if let last, last.pass == pass, position <= last.position { throw fault("position \(position) comes again") }
@@ -106,7 +108,7 @@ struct ScaleRun {
       }
       if position & 63 == 63 { answer(position, pass) }
     }
-    var batch = SweepState.SentBatch(pass: pass, positions: positions)
+    var batch = SweepState.SentBatch(ticket: ticket, positions: positions)
     now = now.advanced(byNanoseconds: Int64(positions.count) * 50)
     batch.end = now
     state.noteSent(batch)

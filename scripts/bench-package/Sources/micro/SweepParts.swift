@@ -109,15 +109,15 @@ extension Benchmark {
       while true {
         positions.removeAll(keepingCapacity: true)
         switch state.nextTurn(upTo: 64, now: now, into: &positions) {
-        case .probe(let pass):
-          var batch = SweepState.SentBatch(pass: pass)
+        case .probe(let ticket):
+          var batch = SweepState.SentBatch(ticket: ticket)
           batch.positions.reserveCapacity(positions.count)
           for position in positions { batch.positions.append(position) }
           now = now.advanced(byNanoseconds: 70_000)
           batch.end = now
           state.noteSent(batch)
         case .wait(let until): now = max(until, now.advanced(byNanoseconds: 1))
-        case .report, .ended:
+        case .listen, .report, .ended:
           precondition(state.progress.sent == count)
           return state.progress.sent
         }

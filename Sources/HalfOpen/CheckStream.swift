@@ -249,12 +249,20 @@ private struct BulkState {
 /// Endpoints from a sequence.
 package final class SequenceSource<Endpoints: Sequence & Sendable>: EndpointSource, Sendable
 where Endpoints.Element == Endpoint {
+  /// An array is read by its places: its iterator, not specialised here, would allocate for each element.
+  private let list: [Endpoint]?
+  private let place = Atomic(0)
   private let iterator: Mutex<Endpoints.Iterator?>
 
-  package init(_ endpoints: Endpoints) { iterator = Mutex(endpoints.makeIterator()) }
+  package init(_ endpoints: Endpoints) {
+    list = endpoints as? [Endpoint]
+    iterator = Mutex(list == nil ? endpoints.makeIterator() : nil)
+  }
 
   package func next(wake sink: StreamSink) -> SourceStep {
-    iterator.withLock { $0?.next().map { .endpoint($0) } ?? .end }
+    guard let list else { return iterator.withLock { $0?.next().map { .endpoint($0) } ?? .end } }
+    let place = place.wrappingAdd(1, ordering: .relaxed).oldValue
+    return place < list.count ? .endpoint(list[place]) : .end
   }
 
   package func cancel() {}

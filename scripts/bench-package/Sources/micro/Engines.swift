@@ -65,7 +65,7 @@ struct EngineBenchmark {
   }
 
   private static func stream(_ checker: any Checker, _ count: Int) async throws -> Int {
-    let endpoints = Endpoints(endpoint: try Endpoint("127.0.0.1:9"), left: count)
+    let endpoints = [Endpoint](repeating: try Endpoint("127.0.0.1:9"), count: count)
     var closed = 0
     for await outcome in checker.outcomes(of: endpoints, options: CheckOptions(), concurrency: 512)
     where (try? outcome.result.get())?.state == .closed {
@@ -92,17 +92,5 @@ struct EngineBenchmark {
     }
     await checker.shutdown()
     return closed
-  }
-}
-
-/// The same again and again.
-private struct Endpoints: Sequence, IteratorProtocol, Sendable {
-  let endpoint: Endpoint
-  var left: Int
-
-  mutating func next() -> Endpoint? {
-    guard left > 0 else { return nil }
-    left -= 1
-    return endpoint
   }
 }

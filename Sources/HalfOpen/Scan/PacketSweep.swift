@@ -81,9 +81,15 @@
           sender?.run()
           crew.join()
           shared.endReceiving()
-          // Closing a packet socket takes tens of milliseconds (`synchronize_net` in packet_release): both threads at once.
+          // Closing a packet socket takes tens of milliseconds (`synchronize_net` in packet_release): side by side, while the
+          // silent are named.
+          let namer = SilenceNamer(job: job, shared: shared)
+          var naming = try? DedicatedThread(name: "halfopen-name") { namer.finish() }
           sender = nil
           listening.take()?.join()
+          naming.take()?.join()
+          // Had there been no thread for it.
+          namer.finish()
           shared.end()
         }
       } catch {

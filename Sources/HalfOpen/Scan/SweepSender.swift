@@ -11,7 +11,7 @@
   final class SweepSender {
     /// A link that is down for longer ends the sweep.
     private static let longestOutage: Int64 = 30_000_000_000
-    /// Silent targets, or such as waited for their next hop, named before the lock is given back.
+    /// Of those that waited for their next hop, how many are dealt with before the lock is given back.
     private static let positionsPerTurn = 1024
     private static let bell: UInt64 = 1
 
@@ -19,6 +19,7 @@
     private let shared: SweepShared
     private let tap: PacketTap
     private let prober: ProbeSender
+    private let namer: SilenceNamer
     private let hops: SharedNextHops
     private let epoll: Epoll
     private var positions: [UInt64] = []
@@ -34,6 +35,7 @@
       self.tap = tap
       self.shared = shared
       self.hops = hops
+      namer = SilenceNamer(job: job, shared: shared)
       prober = try ProbeSender(job, shared: shared, hops: hops)
       positions.reserveCapacity(SweepTransmitter.batchSize)
       do throws(SystemCallError) {
@@ -45,6 +47,7 @@
       }
     }
 
+    /// Until nothing is left but to name the silent of the last window.
     func run() {
       prober.record(to: tap.current)
       while true {
@@ -60,7 +63,10 @@
         case .listen:
           shared.wakeReceiver()
           sleep(until: now.advanced(byNanoseconds: 10_000_000))
-        case .report: reportSilent(now: now)
+        case .report:
+          // The rest needs no socket.
+          if shared.withLock({ $0.isInLastWindow }) { return }
+          if !namer.name() { sleep(until: now.advanced(byNanoseconds: 100_000_000)) }
         case .ended: return
         }
       }
@@ -165,23 +171,6 @@
             "nothing could be sent by \(name) for \(SweepSender.longestOutage / 1_000_000_000) s: it is down, or "
             + "its route or gateway is gone",
           advice: "bring it up and resume the sweep"))
-    }
-
-    private func reportSilent(now: Instant) {
-      let time = realtimeNanoseconds()
-      let isRoom = shared.withLock { state in
-        let dropped = state.progress.captureDropped > 0
-        return state.nameSilent(upTo: SweepSender.positionsPerTurn) { silence(at: $0, time: time, dropped: dropped) }
-      }
-      shared.wakeReader()
-      if !isRoom { sleep(until: now.advanced(byNanoseconds: 100_000_000)) }
-    }
-
-    private func silence(at position: UInt64, time: Int64, dropped: Bool) -> SweepResult {
-      SweepResult(
-        unanswered: job.targets[job.order.target(at: position)], in: job.targets, state: .noAnswer, reason: .noResponse,
-        transmissions: job.configuration.retries + 1, backend: .packet, flags: dropped ? .captureDropped : [],
-        time: time)
     }
 
     /// Waits, unless the bell or a link says something.

@@ -44,6 +44,7 @@ struct SweepState: Sendable {
   private var deadline = Instant.never
   private let maximumTime: Duration?
   private let firstPosition: UInt64
+  private let endPosition: UInt64
   private var lastTurn: Instant?
   /// The time since the last turn was spent sending, and not waiting for the silent to have had their second.
   private var isSending = false
@@ -70,7 +71,7 @@ struct SweepState: Sendable {
     progress = SweepProgress()
     progress.targets = positions.upperBound - positions.lowerBound
     reportCursor = positions.lowerBound
-    firstPosition = positions.lowerBound
+    (firstPosition, endPosition) = (positions.lowerBound, positions.upperBound)
     allStates = configuration.allStates
     maximumResults = configuration.maximumResults ?? .max
     maximumTime = configuration.maximumTime
@@ -192,7 +193,7 @@ extension SweepState {
   mutating func nextTurn(
     ofHelper place: Int, upTo limit: Int, now: Instant, into positions: inout [UInt64]
   ) -> Turn {
-    if isStopped || passes.phase == .ended { return .ended }
+    if isStopped || passes.phase == .ended || passes.phase == .reporting && isInLastWindow { return .ended }
     guard isSendingPass, rate.rate >= Double(place) * SweepState.ratePerThread else {
       return .wait(until: now.advanced(byNanoseconds: SweepState.pause))
     }
@@ -290,6 +291,9 @@ extension SweepState {
     }
     return true
   }
+
+  /// Nothing is left to be sent, once its silent have been named.
+  var isInLastWindow: Bool { passes.isTruncated || answered.window.upperBound >= endPosition }
 
   private mutating func endWindow() {
     // A sweep that was cut short keeps its window, for who resumes it.

@@ -22,58 +22,64 @@ struct JSONRecord: Sendable {
 
   mutating func end() { bytes += "}\n".utf8 }
 
-  mutating func field(_ name: String, _ value: String) {
-    key(name)
+  mutating func field(_ key: JSONKey, _ value: String) {
+    begin(key)
     string(value)
   }
 
   /// A value without anything that has to be escaped.
-  mutating func field(_ name: String, word: String) {
-    key(name)
+  mutating func field(_ key: JSONKey, word: String) {
+    begin(key)
     bytes.append(UInt8(ascii: "\""))
     bytes += word.utf8
     bytes.append(UInt8(ascii: "\""))
   }
 
-  mutating func field(_ name: String, _ value: some BinaryInteger) {
-    key(name)
+  /// A value as it stands in a record.
+  mutating func field(_ key: JSONKey, word: JSONText) {
+    begin(key)
+    bytes += word.bytes
+  }
+
+  mutating func field(_ key: JSONKey, _ value: some BinaryInteger) {
+    begin(key)
     bytes.append(decimal: value)
   }
 
-  mutating func field(_ name: String, _ value: Bool) {
-    key(name)
+  mutating func field(_ key: JSONKey, _ value: Bool) {
+    begin(key)
     bytes += (value ? "true" : "false").utf8
   }
 
   /// A number that is `thousandths` / 1000, without zeros at its end.
-  mutating func field(_ name: String, thousandths: Int64) {
-    key(name)
+  mutating func field(_ key: JSONKey, thousandths: Int64) {
+    begin(key)
     bytes.append(decimal: thousandths, places: 3)
   }
 
   /// A number that is `millionths` / 10^6, without zeros at its end.
-  mutating func field(_ name: String, millionths: Int64) {
-    key(name)
+  mutating func field(_ key: JSONKey, millionths: Int64) {
+    begin(key)
     bytes.append(decimal: millionths, places: 6)
   }
 
   /// A point of time, in nanoseconds since 1970.
-  mutating func field(_ name: String, time: Int64) {
-    key(name)
+  mutating func field(_ key: JSONKey, time: Int64) {
+    begin(key)
     bytes.append(UInt8(ascii: "\""))
     clock.append(time, to: &bytes)
     bytes.append(UInt8(ascii: "\""))
   }
 
-  mutating func field(_ name: String, address: IPAddress, zone: String? = nil) {
-    key(name)
+  mutating func field(_ key: JSONKey, address: IPAddress, zone: String? = nil) {
+    begin(key)
     bytes.append(UInt8(ascii: "\""))
     bytes.append(address, zone: zone)
     bytes.append(UInt8(ascii: "\""))
   }
 
-  mutating func field(_ name: String, _ values: [String]) {
-    key(name)
+  mutating func field(_ key: JSONKey, _ values: [String]) {
+    begin(key)
     bytes.append(UInt8(ascii: "["))
     for (index, value) in values.enumerated() {
       if index > 0 { bytes.append(UInt8(ascii: ",")) }
@@ -83,8 +89,8 @@ struct JSONRecord: Sendable {
   }
 
   /// An object within the object.
-  mutating func field(_ name: String, _ body: (inout JSONRecord) -> Void) {
-    key(name)
+  mutating func field(_ key: JSONKey, _ body: (inout JSONRecord) -> Void) {
+    begin(key)
     begin()
     body(&self)
     bytes.append(UInt8(ascii: "}"))
@@ -97,11 +103,9 @@ struct JSONRecord: Sendable {
     return bytes
   }
 
-  private mutating func key(_ name: String) {
-    bytes += (isFirst ? "\"" : ",\"").utf8
+  private mutating func begin(_ key: JSONKey) {
+    if isFirst { bytes += key.bytes.dropFirst() } else { bytes += key.bytes }
     isFirst = false
-    bytes += name.utf8
-    bytes += "\":".utf8
   }
 
   /// RFC 8259 section 7: the quote, the backslash and control characters are escaped, all else is UTF-8.

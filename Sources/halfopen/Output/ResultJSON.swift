@@ -16,29 +16,33 @@ enum ResultJSON {
   static func append(
     _ result: CheckResult, time: Int64, zone: String?, name: String?, port: UInt16, to record: inout JSONRecord
   ) {
-    record.field("type", word: "result")
-    record.field("time", time: time)
-    record.field("ip", address: result.address, zone: zone)
-    if let name { record.field("host", name) }
-    record.field("port", port)
-    record.field("protocol", word: "tcp")
-    record.field("state", word: result.state.rawValue)
-    record.field("reason", word: result.reason.description)
-    if let rtt = result.rtt { record.field("rtt_us", thousandths: rtt.saturatedNanoseconds) }
+    record.field(.type, word: JSONText.result)
+    record.field(.time, time: time)
+    record.field(.ip, address: result.address, zone: zone)
+    if let name { record.field(.host, name) }
+    record.field(.port, port)
+    record.field(.protocol, word: JSONText.tcp)
+    record.field(.state, word: result.state.json)
+    record.field(.reason, word: result.reason.description)
+    if let rtt = result.rtt { record.field(.rtt, thousandths: rtt.saturatedNanoseconds) }
     if let answer = result.answer {
-      record.field("ttl", answer.ttl)
-      record.field("window", answer.window)
-      if let mss = answer.options.mss { record.field("mss", mss) }
+      record.field(.ttl, answer.ttl)
+      record.field(.window, answer.window)
+      if let mss = answer.options.mss { record.field(.mss, mss) }
     }
-    record.field("transmissions", result.transmissions)
-    record.field("backend", word: result.backend.rawValue)
-    record.field("handshake", word: result.handshake.rawValue)
-    record.field("flags", result.flags.isEmpty ? [] : result.flags.names)
+    record.field(.transmissions, result.transmissions)
+    record.field(.backend, word: result.backend.json)
+    record.field(.handshake, word: result.handshake.json)
+    if result.flags.isEmpty {
+      record.field(.flags, word: JSONText.empty)
+    } else {
+      record.field(.flags, result.flags.names)
+    }
     if let icmp = result.icmp {
-      record.field("icmp") { inner in
-        inner.field("type", icmp.type)
-        inner.field("code", icmp.code)
-        inner.field("from", address: icmp.sender)
+      record.field(.icmp) { inner in
+        inner.field(.type, icmp.type)
+        inner.field(.code, icmp.code)
+        inner.field(.from, address: icmp.sender)
       }
     }
   }

@@ -71,7 +71,11 @@ struct rings *rings_open(const char *interface, int queue, int *fd) {
                              .sxdp_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
                              .sxdp_ifindex = if_nametoindex(interface),
                              .sxdp_queue_id = (uint32_t)queue};
-  if (bind(*fd, (struct sockaddr *)&own, sizeof own) != 0) die("bind");
+  // A queue is free again some time after its last socket was closed.
+  for (int turn = 0; bind(*fd, (struct sockaddr *)&own, sizeof own) != 0; turn++) {
+    if (errno != EBUSY || turn == 1000) die("bind");
+    usleep(1000);
+  }
   for (unsigned n = 0; n < ring_frames; n++) rings->spare[rings->room++] = (uint64_t)n * ring_frame_size;
   return rings;
 }

@@ -22,6 +22,12 @@
       let number: Int
       /// Of frames: our own address and the type. Nil where the kernel makes the frame.
       let header: EthernetHeader?
+      /// Of the packet, from its IP header on.
+      let length: Int
+
+      init(template: Template, number: Int, header: EthernetHeader?) {
+        (self.template, self.number, self.header, length) = (template, number, header, template.length)
+      }
     }
 
     /// Where a packet goes.
@@ -101,22 +107,48 @@
     var isFull: Bool { batch.isFull }
 
     /// Adds a packet.
-    @inline(__always)
     func append<Template>(
       _ start: Start<Template>, to destination: Destination, sequence: SequenceNumber, tag: UInt64
+    ) {
+      Lane.add(start, to: destination, sequence: sequence, tag: tag, &batch, &written)
+    }
+
+    /// Adds probes of one path, as many as there is room for.
+    /// - Returns: the place behind the last one added.
+    func append(_ probes: [SweepTransmitter.Probe], _ range: Range<Int>, _ start: Start<ProbeTemplate>) -> Int {
+      let end = min(range.upperBound, range.lowerBound + SweepTransmitter.batchSize - batch.count)
+      Lane.add(probes, range.lowerBound..<end, start, &batch, &written)
+      return end
+    }
+
+    // Static, so that what a class has is reached for once a batch and not with each packet.
+
+    private static func add(
+      _ probes: [SweepTransmitter.Probe], _ range: Range<Int>, _ start: Start<ProbeTemplate>,
+      _ batch: inout TransmitBatch, _ written: inout [Int]
+    ) {
+      for probe in probes[range] {
+        add(start, to: probe.destination, sequence: probe.sequence, tag: probe.position, &batch, &written)
+      }
+    }
+
+    @inline(__always)
+    private static func add<Template>(
+      _ start: Start<Template>, to destination: Destination, sequence: SequenceNumber, tag: UInt64,
+      _ batch: inout TransmitBatch, _ written: inout [Int]
     ) {
       let slot = batch.count
       let isNew = written[slot] != start.number
       written[slot] = start.number
       guard let header = start.header else {
-        batch.append(to: destination.flow.address, scope: destination.scope, length: start.template.length, tag: tag) {
+        batch.append(to: destination.flow.address, scope: destination.scope, length: start.length, tag: tag) {
           if isNew { start.template.write(into: &$0, at: 0) }
           Lane.patch(start.template, &$0, at: 0, destination, sequence, identification: 0)
         }
         return
       }
       let offset = EthernetHeader.untaggedLength
-      batch.append(length: offset + start.template.length, tag: tag) {
+      batch.append(length: offset + start.length, tag: tag) {
         if isNew {
           header.emit(into: &$0)
           start.template.write(into: &$0, at: offset)

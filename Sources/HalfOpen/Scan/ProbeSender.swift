@@ -9,24 +9,22 @@
 
   /// Makes probes and sends them, for one of a sweep's sending threads: sockets and batches are its own.
   final class ProbeSender {
-    /// A probe whose way is known.
-    private struct Probe {
-      var position: UInt64
-      var path: Int
-      var destination: Lane.Destination
-    }
-
     private let job: SweepJob
     private let shared: SweepShared
     private let hops: SharedNextHops
     private let transmitter: SweepTransmitter
-    private var probes: [Probe] = []
+    /// By path: our address, and whether a gateway has its packets, whoever they are for.
+    private let sources: [IPAddress]
+    private let hasGateway: [Bool]
+    private var probes: [SweepTransmitter.Probe] = []
     private var unreachable: [UInt64] = []
     /// Paths of the last batch whose gateway has gone.
     private(set) var lostPaths: Set<Int> = []
 
     init(_ job: SweepJob, shared: SweepShared, hops: SharedNextHops) throws(CheckError) {
       (self.job, self.shared, self.hops) = (job, shared, hops)
+      sources = job.paths.all.map(\.source)
+      hasGateway = job.paths.all.map { if case .gateway = $0.reach.nextHop { true } else { false } }
       transmitter = try SweepTransmitter(
         paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
       probes.reserveCapacity(SweepTransmitter.batchSize)
@@ -41,14 +39,13 @@
       var batch = SweepState.SentBatch(ticket: ticket)
       batch.positions.reserveCapacity(positions.count)
       lostPaths.removeAll(keepingCapacity: true)
-      route(positions, of: ticket, into: &batch, now: now)
-      for probe in probes {
-        let source = job.paths[probe.path].source
-        transmitter.appendProbe(
-          probe.destination, path: probe.path,
-          sequence: job.cookie.sequence(source: source, flow: probe.destination.flow), tag: probe.position)
-        batch.positions.append(probe.position)
-      }
+      // Taken out and put back: what a class has is reached for once, not with each probe.
+      var probes: [SweepTransmitter.Probe] = []
+      swap(&probes, &self.probes)
+      route(positions, of: ticket, to: &probes, into: &batch, now: now)
+      transmitter.append(probes)
+      for probe in probes { batch.positions.append(probe.position) }
+      swap(&probes, &self.probes)
       transmitter.flush()
       batch.end = .now
       sort(transmitter.takeFailures(), into: &batch)
@@ -73,33 +70,47 @@
     }
 
     private func route(
-      _ positions: [UInt64], of ticket: SweepPasses.Ticket, into batch: inout SweepState.SentBatch, now: Instant
+      _ positions: [UInt64], of ticket: SweepPasses.Ticket, to probes: inout [SweepTransmitter.Probe],
+      into batch: inout SweepState.SentBatch, now: Instant
     ) {
       probes.removeAll(keepingCapacity: true)
       let port = job.port(of: ticket.pass)
       let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
-      for position in positions {
-        let element = job.targets[job.order.target(at: position)]
+      // One step for all positions before the next step: so the processor has several of them under way at a time, and
+      // neither the permutation nor the cookie, which are long chains, is waited for.
+      let targets = positions.map { job.order.target(at: $0) }
+      for (position, target) in zip(positions, targets) {
+        let element = job.targets[target]
         guard let path = job.paths.path(to: element) else {
           batch.unroutable.append(position)
           continue
         }
         let flow = Flow(address: element.address, port: element.port, localPort: port)
         let destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element), timestamp: timestamp)
-        probes.append(Probe(position: position, path: path, destination: destination))
+        probes.append(.init(position: position, path: path, destination: destination, sequence: SequenceNumber(0)))
       }
-      guard job.transmit.hasFrames else { return }
-      hops.withLock { hops in address(by: hops, into: &batch, now: now) }
+      if job.transmit.hasFrames { hops.withLock { hops in address(&probes, by: hops, into: &batch, now: now) } }
+      for index in probes.indices {
+        let source = sources[probes[index].path]
+        probes[index].sequence = job.cookie.sequence(source: source, flow: probes[index].destination.flow)
+      }
     }
 
     /// Gives frames their receivers, and takes those out of the batch that have none at present.
-    private func address(by hops: NextHops, into batch: inout SweepState.SentBatch, now: Instant) {
+    private func address(
+      _ probes: inout [SweepTransmitter.Probe], by hops: NextHops, into batch: inout SweepState.SentBatch, now: Instant
+    ) {
       var kept = 0
+      var gateway: (path: Int, mac: MACAddress)?
       for index in probes.indices {
         let (position, path) = (probes[index].position, probes[index].path)
-        if job.transmit.ways[path].isFramed {
+        if let gateway, gateway.path == path {
+          probes[index].destination.hardware = gateway.mac
+        } else if job.transmit.ways[path].isFramed {
           switch hops.lookup(probes[index].destination.flow.address, path: path, position: position, now: now) {
-          case .mac(let mac): probes[index].destination.hardware = mac
+          case .mac(let mac):
+            probes[index].destination.hardware = mac
+            if hasGateway[path] { gateway = (path, mac) }
           case .parked:
             batch.parked.append(position)
             continue

@@ -15,6 +15,14 @@
       var errno: Errno
     }
 
+    /// A probe whose way is known.
+    struct Probe {
+      var position: UInt64
+      var path: Int
+      var destination: Lane.Destination
+      var sequence: SequenceNumber
+    }
+
     /// Packets handed to the kernel in one call.
     static let batchSize = 64
     /// The tag of what nobody waits for.
@@ -31,7 +39,7 @@
     }
 
     private let starts: [Starts]
-    private var lanes: [Lane] = []
+    private let lanes: [Lane]
     private(set) var failures: [Failure] = []
     /// Gets a copy of each packet that leaves.
     var recorder: PacketRecorder?
@@ -43,6 +51,7 @@
     ) throws(CheckError) {
       var places: [Lane.Kind: Int] = [:]
       var starts: [Starts] = []
+      var lanes: [Lane] = []
       func lane(_ kind: Lane.Kind, _ path: RouteMap.Path, _ lanes: inout [Lane]) throws(CheckError) -> Int {
         if let place = places[kind] { return place }
         lanes.append(try Lane(kind, configuration, interfaceName: path.interfaceName))
@@ -66,7 +75,7 @@
             reset: Lane.Start(template: reset, number: number + 1, header: header),
             routed: routed.map { (Lane.Start(template: reset, number: number + 2, header: nil), $0) }, lane: place))
       }
-      self.starts = starts
+      (self.starts, self.lanes) = (starts, lanes)
     }
 
     private static func kind(of path: RouteMap.Path, _ way: TransmitChoice.Way, answers: Bool) -> Lane.Kind {
@@ -81,16 +90,25 @@
     /// What the lanes could not be, and are instead.
     var notices: [String] { lanes.compactMap(\.fallback) }
 
-    /// Adds a SYN.
-    /// - Parameter tag: comes back if it does not leave.
-    func appendProbe(_ destination: Lane.Destination, path: Int, sequence: SequenceNumber, tag: UInt64) {
-      let lane = lanes[starts[path].lane]
-      if lane.isFull { flush() }
-      lane.append(starts[path].syn, to: destination, sequence: sequence, tag: tag)
-      if recorder != nil {
+    /// Adds SYNs. The position of one that does not leave comes back as the tag of its failure.
+    func append(_ probes: [Probe]) {
+      var next = 0
+      while next < probes.count {
+        let path = probes[next].path
+        let end = probes[next...].firstIndex { $0.path != path } ?? probes.count
+        let (start, lane) = (starts[path].syn, lanes[starts[path].lane])
+        if lane.isFull { flush() }
+        let added = lane.append(probes, next..<end, start)
+        if recorder != nil { copy(probes[next..<added], start.template) }
+        next = added
+      }
+    }
+
+    private func copy(_ probes: ArraySlice<Probe>, _ template: ProbeTemplate) {
+      for probe in probes {
         let copy = PacketCopy(
-          starts[path].syn.template, destination.flow, sequence: sequence, timestamp: destination.timestamp)
-        copies.append(copy, tag: tag)
+          template, probe.destination.flow, sequence: probe.sequence, timestamp: probe.destination.timestamp)
+        copies.append(copy, tag: probe.position)
       }
     }
 

@@ -22,12 +22,14 @@ struct XDPSocketTests {
       #expect(!socket.isZeroCopy)
       let tap = try PacketSocket(interface: "vb")
       var seen: [UInt32] = []
-      // 1024 frames go round 15 times; the listener is never behind.
+      // The ring of 1024 goes round 15 times; the listener is never behind.
       for round in 0..<60 as Range<UInt32> {
         var failed = 0
         for part in 0..<4 as Range<UInt32> { failed += socket.send(64, from: round * 256 + part * 64).count }
-        #expect(failed == 0)
+        try #require(failed == 0)
         seen += try read(256, from: tap)
+        // What is missing is not waited for sixty times.
+        try #require(seen.count == Int(round + 1) * 256)
       }
       #expect(seen == Array(0..<60 * 256))
     }
@@ -48,6 +50,7 @@ struct XDPSocketTests {
         let sent = socket.flush(&batch) { tag, errno in Issue.record("\(tag): \(errno)") }
         #expect(sent == count)
         let frames = try readFrames(count, from: tap)
+        try #require(frames.count == count)
         #expect(frames.map(\.count) == (60..<60 + count).map { $0 })
         #expect(
           frames.allSatisfy { frame in

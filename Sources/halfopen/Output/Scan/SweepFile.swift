@@ -15,7 +15,7 @@ enum SweepPiece: Sendable {
 
 /// A file in one of the formats that are written as results come.
 final class SweepFile: OutputSink {
-  private static let blockSize = 1 << 20
+  private static let blockSize = 1 << 18
   private let descriptor: Descriptor
   private let isRegular: Bool
   private var encoder: any SweepEncoder

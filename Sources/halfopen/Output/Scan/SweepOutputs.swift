@@ -21,7 +21,7 @@ struct OutputFailure: Error, CustomStringConvertible {
 /// All that a sweep's results are written to, each from a thread of its own.
 final class SweepOutputs: Sendable {
   /// Results that may wait for a slow output.
-  private static let bound = 1 << 12
+  private static let bound = 1 << 10
   private static let syncInterval: Int64 = 900_000_000
   private let threads: [(output: SweepOutput, thread: OutputThread<SweepPiece>)]
 

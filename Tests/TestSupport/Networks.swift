@@ -44,6 +44,23 @@ public struct CableNetwork: Sendable {
   }
 }
 
+/// A namespace that answers itself for every host of 10.9.0.0/16: port 80 is open, the others are closed.
+public struct HostsNetwork: Sendable {
+  /// Where the hosts are, and the checker under test runs.
+  public let namespace: NetworkNamespace
+  private let listener: LocalListener
+
+  /// - Parameter silent: what is dropped instead, as nftables matches it, such as `tcp dport 82`.
+  public init(silent: String? = nil) throws {
+    namespace = try NetworkNamespace()
+    try namespace.addLocalPrefix("10.9.0.0/16")
+    if let silent {
+      try namespace.loadRules("table inet truth { chain in { type filter hook input priority 0; \(silent) drop; }; }")
+    }
+    listener = try LocalListener(in: namespace, on: .v4(.unspecified), port: 80, backlog: 65536)
+  }
+}
+
 extension String {
   /// The address this text of a test's source says.
   public var ip: IPAddress {

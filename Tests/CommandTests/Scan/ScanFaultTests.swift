@@ -10,16 +10,13 @@ import Testing
 /// The real command where its files take no more, and what it writes beside results.
 @Suite(.requiresRawSocket, .requiresNetworkNamespace, .timeLimit(.minutes(5))) struct ScanFaultTests {
   private let folder: ScratchFolder
-  private let network: NetworkNamespace
-  private let listener: LocalListener
+  private let hostsNetwork: HostsNetwork
+  private var network: NetworkNamespace { hostsNetwork.namespace }
 
   /// Every host of 10.9.0.0/16 answers on port 80 and refuses port 81.
   init() throws {
     folder = try ScratchFolder()
-    network = try NetworkNamespace()
-    try network.command("ip", "link", "set", "lo", "up")
-    try network.addLocalPrefix(IPPrefix("10.9.0.0/16"))
-    listener = try LocalListener(in: network, on: .v4(.unspecified), port: 80, backlog: 65536)
+    hostsNetwork = try HostsNetwork()
   }
 
   private func scan(_ arguments: [String], prefix: [String] = []) async throws -> CommandOutput {

@@ -10,23 +10,13 @@ import Testing
 /// The real command against the real kernel, ended in every way that leaves it no time.
 @Suite(.requiresRawSocket, .requiresNetworkNamespace, .timeLimit(.minutes(10))) struct ScanKillTests {
   private let folder: ScratchFolder
-  private let network: NetworkNamespace
-  private let listener: LocalListener
+  private let hostsNetwork: HostsNetwork
+  private var network: NetworkNamespace { hostsNetwork.namespace }
 
   /// Every host answers on port 80 and refuses port 81, but each fourth one is silent.
   init() throws {
     folder = try ScratchFolder()
-    network = try NetworkNamespace()
-    try network.command("ip", "link", "set", "lo", "up")
-    try network.addLocalPrefix(IPPrefix("10.9.0.0/16"))
-    try network.loadRules(
-      """
-      table inet truth { chain in { type filter hook input priority 0;
-        ip daddr & 0.0.0.3 == 0.0.0.3 tcp flags syn drop
-      }
-      }
-      """)
-    listener = try LocalListener(in: network, on: .v4(.unspecified), port: 80, backlog: 65536)
+    hostsNetwork = try HostsNetwork(silent: "ip daddr & 0.0.0.3 == 0.0.0.3 tcp flags syn")
   }
 
   private func file(_ name: String) -> String { folder.file(name) }

@@ -10,16 +10,13 @@ import Testing
 /// What the real command may still do, and who it is, while it sweeps.
 @Suite(.requiresRawSocket, .requiresNetworkNamespace, .timeLimit(.minutes(5))) struct ScanPrivilegeTests {
   private let folder: ScratchFolder
-  private let network: NetworkNamespace
-  private let listener: LocalListener
+  private let hostsNetwork: HostsNetwork
+  private var network: NetworkNamespace { hostsNetwork.namespace }
   private let nobody: UInt32 = 65534
 
   init() throws {
     folder = try ScratchFolder()
-    network = try NetworkNamespace()
-    try network.command("ip", "link", "set", "lo", "up")
-    try network.addLocalPrefix(IPPrefix("10.9.0.0/16"))
-    listener = try LocalListener(in: network, on: .v4(.unspecified), port: 80, backlog: 4096)
+    hostsNetwork = try HostsNetwork()
   }
 
   /// What every thread of a sweep that has found something says of itself, by the line's name.

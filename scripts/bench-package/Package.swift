@@ -10,6 +10,7 @@ let package = Package(
   dependencies: [.package(name: "halfopen", path: "../..")],
   targets: [
     .target(name: "CMeasure", cSettings: optimised),
+    .executableTarget(name: "first", cSettings: optimised),
     .executableTarget(name: "twins", dependencies: ["CMeasure"], cSettings: optimised),
     .executableTarget(
       name: "bench",

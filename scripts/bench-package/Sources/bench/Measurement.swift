@@ -51,11 +51,13 @@ struct Side: Hashable, Sendable {
 struct Programs: Sendable {
   let bench: String
   let twins: String
+  let first: String
 
   init() {
     let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     bench = own.path
     twins = own.deletingLastPathComponent().appendingPathComponent("twins").path
+    first = own.deletingLastPathComponent().appendingPathComponent("first").path
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CMeasure
+import Glibc
 import HalfOpenLinux
 import HalfOpenWire
 
@@ -224,6 +225,7 @@ extension ScaleRun {
         fixed(own / 1_048_576, 1),
       ]
       print("| \(cells.joined(separator: " | ")) |")
+      fflush(nil)
     }
     print(
       """

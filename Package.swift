@@ -106,10 +106,10 @@ if Context.environment["HALFOPEN_MICRO"] != nil {
     .target(
       name: "ResultLines", dependencies: ["HalfOpen", "HalfOpenLinux", "HalfOpenWire", system],
       path: "Sources/halfopen/Output",
-      sources: [
-        "Decimal.swift", "ErrnoName.swift", "JSONRecord.swift", "PingStatistics.swift", "ResultJSON.swift",
-        "ResultLine.swift", "ResultText.swift", "Scan/SweepEncoder.swift", "Summary.swift", "TextBytes.swift",
-        "Timestamp.swift",
+      exclude: [
+        "Diagnostics.swift", "LineWriter.swift", "Nmap", "OutputThread.swift", "Reporter.swift",
+        "Scan/MasscanEncoders.swift", "Scan/SweepFile.swift", "Scan/SweepFormat.swift", "Scan/SweepOutputs.swift",
+        "Scan/ZmapEncoder.swift",
       ], swiftSettings: strict),
     .target(name: "CCalls", path: "scripts/bench-package/Sources/CCalls"),
     .target(name: "CMeasure", path: "scripts/bench-package/Sources/CMeasure"),

@@ -82,13 +82,16 @@ struct TransmitPart {
     }
     var sides = ["link", "ip", "xdp"].flatMap { [twin($0, 1), twin($0, 2)] }
     for tool in tools.ours {
-      sides.append(
-        Side(name: tool.name) { _ in
-          [
-            tool.path, "scan", hosts, "-p", "80", "--transmit", tool.transmit, "--rate", "max", "--retries", "0",
-            "--cooldown", "0s", "-o", "jsonl=/dev/null", "--no-checkpoint", "--no-progress", "-q",
-          ]
-        })
+      for threads in [1, 2] {
+        sides.append(
+          Side(name: "\(tool.name), \(threads) thread\(threads > 1 ? "s" : "")") { _ in
+            [
+              tool.path, "scan", hosts, "-p", "80", "--transmit", tool.transmit, "--senders", "\(threads)", "--rate",
+              "max", "--retries", "0", "--cooldown", "0s", "-o", "jsonl=/dev/null", "--no-checkpoint", "--no-progress",
+              "-q",
+            ]
+          })
+      }
     }
     for tool in tools.peers where tool.kind != .nmap {
       let job = Job(

@@ -131,11 +131,17 @@ import Testing
     #expect(!run.lines.contains { $0.contains(#""type":"error""#) })
   }
 
-  @Test func aSecondSignalAsksForHarsherMeans() {
+  @Test func aSecondSignalAsksForHarsherMeans() async {
     let interruption = Interruption()
-    #expect(interruption.stop(signal: SIGINT))
-    #expect(!interruption.stop(signal: SIGINT))
+    let first = await interruption.run { interruption.stop(signal: SIGINT) }
+    #expect(first && !interruption.stop(signal: SIGINT))
     #expect(interruption.signal == SIGINT)
+  }
+
+  @Test func beforeTheRunHasBegunOneSignalIsEnough() {
+    let interruption = Interruption()
+    #expect(!interruption.stop(signal: SIGINT))
+    #expect(interruption.signal == SIGINT && interruption.isStopped)
   }
 
   @Test func anOutputThatTakesNothingEndsTheRun() async throws {

@@ -35,11 +35,12 @@ final class Interruption: Sendable {
   /// More speed is wished for, or less.
   func change(isMore: Bool) { state.withLock { $0.change }?(isMore) }
 
-  /// - Returns: false if the run was told to stop before: it is time for harsher means.
+  /// - Returns: false if the run was told to stop before, or has not begun, so that nothing is to be saved: it is time for
+  ///   harsher means.
   @discardableResult
   func stop(signal: Int32? = nil) -> Bool {
     let (cancel, isFirst) = state.withLock { state in
-      let isFirst = signal == nil || state.signal == nil
+      let isFirst = signal == nil || state.signal == nil && state.cancel != nil
       if state.signal == nil { state.signal = signal }
       state.isStopped = true
       return (state.cancel, isFirst)

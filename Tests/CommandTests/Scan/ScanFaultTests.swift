@@ -64,6 +64,21 @@ import Testing
     #expect(try hosts("a").count == 1024)
   }
 
+  /// There is nothing to save: the first signal is enough.
+  @Test func aSignalEndsAScanThatReadsItsTargets() async throws {
+    let words = ["bash", "-c", "exec \"$0\" scan --targets - -p 80 < <(echo 10.9.0.1; exec sleep 60)", Sample.binary]
+    let process = try network.start(words)
+    // From there on it takes signals itself.
+    try await eventually("it takes signals") {
+      let status = String(decoding: try readFile("/proc/\(process.pid)/status"), as: UTF8.self)
+      let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
+      let mask = line?.split(separator: "\t").last.flatMap { UInt64($0, radix: 16) } ?? 0
+      return mask & 1 << UInt64(SIGINT - 1) != 0
+    }
+    process.send(signal: SIGINT)
+    #expect(process.waitForExit(timeout: .seconds(20)) == 130)
+  }
+
   /// Nothing leaves, nothing is written, and no right is needed.
   @Test(arguments: [[], ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]])
   func aDryRunSendsNothing(prefix: [String]) async throws {

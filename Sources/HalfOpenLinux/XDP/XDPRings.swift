@@ -14,6 +14,8 @@ struct XDPRings: ~Copyable, FramePort {
   private static var receiveFrames: Int { 2048 }
   /// Frames that one call takes, where the kernel knows the option (6.17); else it is 32.
   private static var budget: CInt { 64 }
+  /// Waits of 5 ms for what a closed socket still has.
+  private static var waits: Int { 20 }
   /// XDP_MAX_TX_SKB_BUDGET, which older headers lack.
   private static var budgetOption: CInt { 9 }
 
@@ -32,7 +34,9 @@ struct XDPRings: ~Copyable, FramePort {
     try setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, 4 << 20)
     let count = Self.frames + (isZeroCopy ? Self.receiveFrames : 0)
     let frames = try MappedMemory(size: count * Self.frameSize)
-    try Self.register(frames, fd)
+    // Where there is no zero-copy another try comes, with less memory.
+    let waits = isZeroCopy ? 0 : Self.waits
+    try Self.patiently(waits) { () throws(SystemCallError) in try Self.register(frames, fd) }
     // No socket is bound without a fill ring, even where nothing is received by it.
     let filled = isZeroCopy ? Self.receiveFrames : 1
     try setOption(fd, SOL_XDP, XDP_UMEM_FILL_RING, CInt(filled), "setsockopt(XDP_UMEM_FILL_RING)")
@@ -51,7 +55,8 @@ struct XDPRings: ~Copyable, FramePort {
       for index in 0..<filled { fill[UInt32(index)] = UInt64((Self.frames + index) * Self.frameSize) }
       fill.produced = UInt32(filled)
     }
-    try Self.bind(fd, interfaceIndex, flags: isZeroCopy ? XDP_ZEROCOPY : XDP_COPY)
+    let mode = isZeroCopy ? XDP_ZEROCOPY : XDP_COPY
+    try Self.patiently(waits) { () throws(SystemCallError) in try Self.bind(fd, interfaceIndex, flags: mode) }
     takesInKick = !isZeroCopy
     descriptor = owner
     memory = frames
@@ -83,14 +88,28 @@ struct XDPRings: ~Copyable, FramePort {
     return layout
   }
 
-  /// Tries one queue after the other. A queue is free again some milliseconds after the socket that had it was closed
-  /// (`xp_release_deferred` in the kernel's net/xdp/xsk_buff_pool.c), so where all are taken they are tried again.
+  /// Runs `body` again while what it needs may still be held by a socket that was closed: the kernel gives its queue and
+  /// its locked memory back some milliseconds later (`xp_release_deferred` in net/xdp/xsk_buff_pool.c,
+  /// `xdp_umem_release_deferred` in net/xdp/xdp_umem.c).
+  private static func patiently(
+    _ waits: Int, _ body: () throws(SystemCallError) -> Void
+  ) throws(SystemCallError) {
+    var waits = waits
+    while true {
+      do throws(SystemCallError) { return try body() } catch {
+        guard waits > 0, error.errno == .resourceBusy || error.errno == .noBufferSpace else { throw error }
+        waits -= 1
+        usleep(5000)
+      }
+    }
+  }
+
+  /// Tries one queue after the other. EBUSY where all are taken.
   private static func bind(_ fd: CInt, _ interfaceIndex: UInt32, flags: CInt) throws(SystemCallError) {
     var address = sockaddr_xdp()
     address.sxdp_family = UInt16(AF_XDP)
     address.sxdp_flags = UInt16(flags | XDP_USE_NEED_WAKEUP)
     address.sxdp_ifindex = interfaceIndex
-    var waits = 20
     while true {
       do throws(SystemCallError) {
         // SAFETY: the kernel reads one sockaddr_xdp.
@@ -105,14 +124,9 @@ struct XDPRings: ~Copyable, FramePort {
       } catch {
         switch error.errno {
         case .resourceBusy: address.sxdp_queue_id += 1
+        // There is no such queue.
         case .invalidArgument where address.sxdp_queue_id > 0:
-          // There is no such queue: all are taken.
-          guard flags == XDP_COPY, waits > 0 else {
-            throw SystemCallError(call: "bind(AF_XDP)", errno: .resourceBusy)
-          }
-          waits -= 1
-          usleep(5000)
-          address.sxdp_queue_id = 0
+          throw SystemCallError(call: "bind(AF_XDP)", errno: .resourceBusy)
         default: throw error
         }
       }

@@ -126,6 +126,26 @@ import Testing
     #expect(end.exitCode == 0 && end.errors.contains("--transmit xdp on lo: nothing leaves through a link"))
   }
 
+  /// Two sockets fit, however late the kernel gives back what a try at zero-copy held.
+  @Test(.enabled(if: XDPSocket.obstacle() == nil)) func twoQueuesFitIntoTheLockedMemoryOfAnOrdinaryProcess()
+    async throws
+  {
+    try network.command(
+      "ip", "link", "add", "va", "numtxqueues", "2", "numrxqueues", "2", "type", "veth", "peer", "name", "vb",
+      "numtxqueues", "2", "numrxqueues", "2")
+    for words in ["address add 10.8.0.1/24 dev va", "link set va up", "link set vb up"] {
+      try network.command(["ip"] + words.split(separator: " ").map(String.init))
+    }
+    let prefix = ["prlimit", "--memlock=8388608", "setpriv", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock"]
+    let words = [
+      "10.8.0.0/28", "-p", "80", "--transmit", "xdp", "--senders", "2", "--gateway-mac", "02:00:00:00:00:99",
+    ]
+    let end = try await scan(words, prefix: prefix)
+    #expect(end.exitCode == 0 && !end.errors.contains("AF_XDP"), "\(end.errors)")
+    let less = try await scan(words, prefix: ["prlimit", "--memlock=1048576"] + prefix.dropFirst(2))
+    #expect(less.exitCode == 0 && less.errors.contains("than `ulimit -l` allows"), "\(less.errors)")
+  }
+
   /// Every SYN and what answered it, on a resume in a file of its own.
   @Test func aRecordingHasWhatWasSentAndMatched() async throws {
     let file = folder.file("run.pcap")

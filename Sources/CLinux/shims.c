@@ -23,6 +23,10 @@ int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 }
 int clinux_unshare(int flags) { return unshare(flags); }
 int clinux_setns(int fd, int kind) { return setns(fd, kind); }
+int clinux_sem_wait(sem_t *semaphore, const struct timespec *deadline) {
+  return sem_clockwait(semaphore, CLOCK_MONOTONIC, deadline);
+}
+
 int clinux_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }
 size_t clinux_allocated_bytes(void) {
   struct mallinfo2 info = mallinfo2();

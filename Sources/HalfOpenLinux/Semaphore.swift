@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
 
 /// A counter that a thread waits on, for threads that may block.
@@ -29,14 +30,13 @@ import Glibc
   /// The corresponding C function is `sem_wait`.
   package func wait() { while unsafe sem_wait(handle) != 0 {} }
 
-  /// Blocks until a `signal` is left over, or `deadline` has come. A step of wall time moves the deadline.
+  /// Blocks until a `signal` is left over, or `deadline` has come.
   ///
-  /// The corresponding C function is `sem_timedwait`.
+  /// The corresponding C function is `sem_clockwait(CLOCK_MONOTONIC)`, of glibc 2.30.
   package func wait(until deadline: Instant) {
-    let rest = max(deadline.nanoseconds(since: .now), 0)
-    let (seconds, nanoseconds) = (realtimeNanoseconds() &+ rest).quotientAndRemainder(dividingBy: 1_000_000_000)
+    let (seconds, nanoseconds) = max(deadline.nanoseconds, 0).quotientAndRemainder(dividingBy: 1_000_000_000)
     var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
     // SAFETY: the time outlives the call. The only failure that is not an interruption is the deadline.
-    _ = try? retrying("sem_timedwait") { unsafe sem_timedwait(handle, &time) }
+    _ = try? retrying("sem_clockwait") { unsafe clinux_sem_wait(handle, &time) }
   }
 }

@@ -19,6 +19,10 @@ struct Cooldown: Sendable {
   private var longestSeen: Int64 = 0
   private var hasAny = false
 
+  /// How long a capture may hold a packet back at high rates, in nanoseconds: a batch of 10 ms, for which the kernel's timer
+  /// may be as late.
+  static let captureDelay: Int64 = 20_000_000
+
   init(fixed: Duration?) { self.fixed = fixed.map { max(0, $0.saturatedNanoseconds) } }
 
   /// A round trip, in nanoseconds.
@@ -35,6 +39,10 @@ struct Cooldown: Sendable {
 
   /// How long an answer may take by what has been seen, in nanoseconds; 0 where nothing has.
   var patience: Int64 { hasAny || fixed != nil ? wait : 0 }
+
+  /// How much of the wait's end may be unread when it is over, in nanoseconds: where nobody has fixed the wait, what a
+  /// capture holds back is within it.
+  var unread: Int64 { fixed == nil ? Cooldown.captureDelay : 0 }
 
   /// The wait after the last probe, in nanoseconds.
   var wait: Int64 {

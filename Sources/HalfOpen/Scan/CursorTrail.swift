@@ -20,6 +20,7 @@ struct CursorTrail: Sendable {
   /// What is safe.
   private(set) var safe: Point
   private var recent: [(at: Instant, point: Point)] = []
+  private var looked: Instant?
 
   init(start: Point) { safe = start }
 
@@ -27,10 +28,11 @@ struct CursorTrail: Sendable {
   /// - Parameter age: how long answers take, in nanoseconds.
   mutating func note(_ point: @autoclosure () -> Point, now: Instant, age: Int64 = CursorTrail.age) {
     settle(now: now, age: age)
-    if let last = recent.last {
-      guard now.nanoseconds(since: last.at) >= CursorTrail.distance, point() != last.point else { return }
-    }
-    recent.append((now, point()))
+    // A look is dear while many wait, and they may wait for long.
+    if let looked, now.nanoseconds(since: looked) < CursorTrail.distance { return }
+    looked = now
+    let point = point()
+    if point != recent.last?.point { recent.append((now, point)) }
   }
 
   /// Lets time pass.

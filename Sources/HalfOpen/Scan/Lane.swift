@@ -71,14 +71,19 @@
       case xdp(XDPPort)
     }
 
-    init(_ kind: Kind, _ configuration: SweepConfiguration, interfaceName: String) throws(CheckError) {
+    /// - Parameter isPatient: waits for a queue that may become free.
+    init(
+      _ kind: Kind, _ configuration: SweepConfiguration, interfaceName: String, isPatient: Bool
+    ) throws(CheckError) {
       self.kind = kind
       do throws(SystemCallError) {
         switch kind {
         case .ip(let family): port = .raw(RawPort(try Lane.rawSocket(family, configuration)))
         case .link(let interface): port = .link(LinkPort(try LinkSocket(interfaceIndex: interface)))
         case .xdp(let interface):
-          do throws(SystemCallError) { port = .xdp(XDPPort(try XDPSocket(interfaceIndex: interface))) } catch {
+          do throws(SystemCallError) {
+            port = .xdp(XDPPort(try XDPSocket(interfaceIndex: interface, isPatient: isPatient)))
+          } catch {
             port = .link(LinkPort(try LinkSocket(interfaceIndex: interface)))
             fallback = TransmitChoice.fallback(interfaceName, to: .link, TransmitChoice.reason(error))
           }

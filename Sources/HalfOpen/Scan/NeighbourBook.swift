@@ -125,6 +125,12 @@ struct NeighbourBook: Sendable {
     return parked.add(position, to: &entries[place].parked) ? .parked : .full
   }
 
+  /// It is asked for, and something waits for the answer.
+  func isWaitedFor(_ address: IPAddress) -> Bool {
+    guard let place = places[address].map(Int.init) else { return false }
+    return entries[place].state == .asking && !entries[place].parked.isEmpty
+  }
+
   /// Something speaks against all that is known: the link was down, or answers stay away. Everything is asked for anew
   /// when it is next used.
   mutating func doubt(now: Instant) { doubted = now }

@@ -136,6 +136,8 @@
       case .none: return .unreachable
       case .asked(let place):
         guard let hop = paths[path].nextHop(of: target) else { return .unreachable }
+        // One probe asks for a gateway, and all others for it leave in their turn: parked they would leave out of it.
+        if hop != target, links[place].book.isWaitedFor(hop) { return .full }
         switch links[place].book.lookup(hop, for: position, now: now) {
         case .mac(let mac): return .mac(mac)
         case .parked: return .parked

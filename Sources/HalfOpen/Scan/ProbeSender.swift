@@ -21,15 +21,21 @@
     /// Paths of the last batch whose gateway has gone.
     private(set) var lostPaths: Set<Int> = []
 
-    init(_ job: SweepJob, shared: SweepShared, hops: SharedNextHops) throws(CheckError) {
+    /// - Parameter isPatient: waits for a device's queue that may become free.
+    init(
+      _ job: SweepJob, shared: SweepShared, hops: SharedNextHops, isPatient: Bool = true
+    ) throws(CheckError) {
       (self.job, self.shared, self.hops) = (job, shared, hops)
       sources = job.paths.all.map(\.source)
       hasGateway = job.paths.all.map { if case .gateway = $0.reach.nextHop { true } else { false } }
       transmitter = try SweepTransmitter(
-        paths: job.paths.all, choice: job.transmit, configuration: job.configuration)
+        paths: job.paths.all, choice: job.transmit, configuration: job.configuration, isPatient: isPatient)
       probes.reserveCapacity(SweepTransmitter.batchSize)
       for notice in transmitter.notices { shared.notice(notice) }
     }
+
+    /// All leave the way that was chosen for them.
+    var isAsChosen: Bool { transmitter.notices.isEmpty }
 
     /// Gets a copy of each packet that leaves.
     func record(to recorder: PacketRecorder?) { transmitter.recorder = recorder }
@@ -145,8 +151,7 @@
           batch.isOutage = true
         default:
           batch.refused += 1
-          let errno = failure.errno
-          shared.withLock { $0.noteRefusal(errno) }
+          batch.refusals.insert(failure.errno)
         }
       }
       if !failures.isEmpty, failures.count == batch.positions.count, batch.refused == 0 { batch.isOutage = true }

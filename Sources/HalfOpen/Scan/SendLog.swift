@@ -13,6 +13,8 @@ struct SendLog {
     var last: UInt64
     var start: Int64
     var end: Int64
+    /// Some of its positions left at another time.
+    var isPartial = false
   }
 
   private var batches: [Batch] = []
@@ -42,19 +44,24 @@ struct SendLog {
   }
 
   /// When the batch that begins with `first` had left.
-  mutating func close(pass: Int, first: UInt64, end: Instant) {
+  /// - Parameter isPartial: some of it will leave later. Of such a batch no probe's time is told, but of those noted as
+  ///   strays.
+  mutating func close(pass: Int, first: UInt64, end: Instant, isPartial: Bool = false) {
     guard let index = index(pass, first) else { return }
     batches[index].end = end.nanoseconds
+    batches[index].isPartial = isPartial
   }
 
-  /// Notes a probe that left later than its batch.
+  /// Notes a probe that leaves later than its batch: twice, before and after it has left.
   mutating func appendStray(pass: Int, position: UInt64, at instant: Instant) {
     let empty = Batch(pass: .max, first: 0, last: 0, start: 0, end: 0)
     if strays.isEmpty { strays = Array(repeating: empty, count: SendLog.straySlots) }
     let slot = SendLog.slot(position)
-    if strays[slot].pass != .max,
-      strays[slot].first != position || strays[slot].pass != UInt32(truncatingIfNeeded: pass)
-    {
+    if strays[slot].first == position, strays[slot].pass == UInt32(truncatingIfNeeded: pass) {
+      strays[slot].end = instant.nanoseconds
+      return
+    }
+    if strays[slot].pass != .max {
       lostStray = max(lostStray ?? .min, strays[slot].end)
     }
     strays[slot] = Batch(
@@ -64,30 +71,31 @@ struct SendLog {
 
   /// When a position left in a pass, nil where that is not known any more.
   func time(pass: Int, position: UInt64) -> Instant? {
-    if let stray = stray(pass, position) { return stray }
-    guard let batch = batch(pass, position) else { return nil }
+    if let stray = stray(pass, position) { return Instant(nanoseconds: stray.end) }
+    guard let batch = batch(pass, position), !batch.isPartial else { return nil }
     let part = Double(position - batch.first) / Double(max(1, batch.last - batch.first))
     return Instant(nanoseconds: batch.start &+ Int64(part * Double(batch.end &- batch.start)))
   }
 
   /// The earliest that a position can have left in a pass, nil where that is not known any more.
   func start(pass: Int, position: UInt64) -> Instant? {
-    (stray(pass, position) ?? batch(pass, position).map { Instant(nanoseconds: $0.start) })
+    guard let batch = stray(pass, position) ?? batch(pass, position), !batch.isPartial else { return nil }
+    return Instant(nanoseconds: batch.start)
   }
 
   /// The latest that a position can have left in a pass, nil where nothing was sent.
   func latest(pass: Int, position: UInt64) -> Instant? {
-    if let stray = stray(pass, position) { return stray }
+    if let stray = stray(pass, position) { return Instant(nanoseconds: stray.end) }
     // What is not found left before the oldest that is.
     guard let batch = batch(pass, position) ?? (batches.isEmpty ? nil : batches[head]) else { return nil }
     return Instant(nanoseconds: max(batch.end, lostStray ?? .min))
   }
 
-  private func stray(_ pass: Int, _ position: UInt64) -> Instant? {
+  private func stray(_ pass: Int, _ position: UInt64) -> Batch? {
     guard !strays.isEmpty else { return nil }
     let stray = strays[SendLog.slot(position)]
     guard stray.pass == UInt32(truncatingIfNeeded: pass), stray.first == position else { return nil }
-    return Instant(nanoseconds: stray.end)
+    return stray
   }
 
   private func batch(_ pass: Int, _ position: UInt64) -> Batch? { index(pass, position).map { batches[$0] } }

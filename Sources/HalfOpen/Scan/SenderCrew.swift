@@ -15,9 +15,13 @@
       _ count: Int, job: SweepJob, shared: SweepShared, hops: SharedNextHops, tap: PacketTap
     ) throws(CheckError) {
       bells = (0..<count).map { _ in Semaphore() }
+      var isPatient = true
       for (index, bell) in bells.enumerated() {
         do throws(CheckError) {
-          try start(SweepHelper(job, shared: shared, hops: hops, tap: tap, place: index + 1, bell: bell), bell)
+          let helper = try SweepHelper(
+            job, shared: shared, hops: hops, tap: tap, place: index + 1, bell: bell, isPatient: isPatient)
+          isPatient = helper.isAsChosen
+          try start(helper, bell)
         } catch {
           // Those that there are go.
           shared.stop()

@@ -27,12 +27,16 @@
     func finish() {
       let bell = try? Epoll(capacity: 1)
       try? bell?.add(shared.senderDescriptor, events: .input, tag: 0)
+      // Without a descriptor for the bell.
+      let pause = Semaphore()
       var positions: [UInt64] = []
       while true {
         switch shared.withLock({ $0.nextTurn(upTo: 1, now: .now, into: &positions) }) {
         case .report where name(): continue
         case .report, .wait, .listen:
-          _ = try? bell?.wait(timeout: 100_000_000)
+          if (try? bell?.wait(timeout: 100_000_000)) == nil {
+            pause.wait(until: Instant.now.advanced(byNanoseconds: 1_000_000))
+          }
           shared.clearSenderBell()
         case .probe, .ended: return
         }

@@ -31,12 +31,15 @@
     /// for VLAN tags, IPv4 options and extension headers.
     private static let snapLength: Int32 = 192
 
+    /// How long these captures may hold a packet back, in nanoseconds.
+    let delay: Int64
     private(set) var entries: [Entry] = []
     private var settled: [UInt32] = []
     private var lost: UInt64 = 0
 
     init(_ job: SweepJob) throws(CheckError) {
       let watches = job.configuration.reset == .auto
+      delay = SweepCaptures.isBatched(job) ? Cooldown.captureDelay : 0
       for interface in job.paths.interfaces {
         let isLoopback = job.paths.isLoopback(interface)
         try open(
@@ -60,7 +63,7 @@
     ) throws(CheckError) {
       // In batches libpcap's ring has blocks of 256 KiB (create_ring in pcap-linux.c), and each batch closes one, however
       // little it holds: 32 blocks last 320 ms while nobody reads. Without, 1 MiB holds some 5,000 answers.
-      let isBatched = job.configuration.rate > 2000
+      let isBatched = SweepCaptures.isBatched(job)
       do throws(CaptureError) {
         var capture = try Capture(
           CaptureOptions(
@@ -76,6 +79,8 @@
         throw CheckError(error)
       }
     }
+
+    private static func isBatched(_ job: SweepJob) -> Bool { job.configuration.rate > 2000 }
 
     /// Outgoing packets of an interface need no longer be seen. It is done between two readings, in `settle`.
     func stopWatching(_ interface: UInt32) { settled.append(interface) }

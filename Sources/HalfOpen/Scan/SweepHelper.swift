@@ -19,12 +19,16 @@
     private var positions: [UInt64] = []
 
     init(
-      _ job: SweepJob, shared: SweepShared, hops: SharedNextHops, tap: PacketTap, place: Int, bell: Semaphore
+      _ job: SweepJob, shared: SweepShared, hops: SharedNextHops, tap: PacketTap, place: Int, bell: Semaphore,
+      isPatient: Bool
     ) throws(CheckError) {
       (self.shared, self.tap, self.place, self.bell) = (shared, tap, place, bell)
-      prober = try ProbeSender(job, shared: shared, hops: hops)
+      prober = try ProbeSender(job, shared: shared, hops: hops, isPatient: isPatient)
       positions.reserveCapacity(SweepTransmitter.batchSize)
     }
+
+    /// All leave the way that was chosen for them.
+    var isAsChosen: Bool { prober.isAsChosen }
 
     func run() {
       prober.record(to: tap.current)
@@ -36,7 +40,7 @@
         }
         switch turn {
         case .probe(let ticket): probe(ticket, now: now)
-        case .wait(let until): bell.wait(until: min(until, now.advanced(byNanoseconds: SweepHelper.pause)))
+        case .wait(let until): bell.wait(until: until)
         case .listen, .report: bell.wait(until: now.advanced(byNanoseconds: SweepHelper.pause))
         case .ended: return
         }

@@ -76,10 +76,12 @@ struct SweepPasses: Sendable {
       case .starting, .ended: return .ended
       case .reporting: return .report
       case .coolingDown:
+        // What is still being sent is waited for too.
+        guard tickets.isEmpty else { return .wait(until: now.advanced(byNanoseconds: SweepPasses.ticketWait)) }
         let end = lastSent.advanced(byNanoseconds: cooldown.wait)
         if !answered.isFull {
           if now < end { return .wait(until: end) }
-          if heardUntil < end { return .listen }
+          if heardUntil < end.advanced(byNanoseconds: -cooldown.unread) { return .listen }
         }
         phase = .reporting
       case .sending:
@@ -152,13 +154,15 @@ struct SweepPasses: Sendable {
     upTo limit: Int, answered: borrowing AnsweredMap, log: borrowing SendLog, now: Instant,
     into positions: inout [UInt64]
   ) -> Step {
-    if !again.isEmpty {
-      let some = again.prefix(limit).filter { !answered.isAnswered($0) }
-      again.removeFirst(min(limit, again.count))
-      positions.append(contentsOf: some)
-      if let first = some.min() { return .probe(ticket(isRepeat: true, first: first)) }
-    }
     let start = positions.count
+    // Who has answered meanwhile is passed over, however many those are: a pass ends when nobody is left.
+    var taken = 0
+    while taken < again.count, positions.count - start < limit {
+      if !answered.isAnswered(again[taken]) { positions.append(again[taken]) }
+      taken += 1
+    }
+    again.removeFirst(taken)
+    if let first = positions[start...].min() { return .probe(ticket(isRepeat: true, first: first)) }
     var count = 0
     let isSpaced = pass == 0 || now >= earlierPassEnd.advanced(byNanoseconds: SweepPasses.spacing)
     while count < limit, let position = answered.nextSilent(from: cursor) {

@@ -77,7 +77,7 @@
       var isBusy = false
       let recorder = tap.current
       transmitter.recorder = recorder
-      heardUntil = .now
+      heardUntil = Instant.now.advanced(byNanoseconds: -captures.delay)
       for entry in captures.entries {
         // Captures stamp with wall time; both clocks are read together.
         let offset = realtimeNanoseconds() &- Instant.now.nanoseconds

@@ -29,6 +29,7 @@
     private var answers = AnswerWatch()
     private var linksOut: [(interface: UInt32, isOut: Bool)] = []
     private var hopsDeadline = Instant.never
+    private var isOut = false
 
     init(_ job: SweepJob, shared: SweepShared, hops: SharedNextHops, tap: PacketTap) throws(CheckError) {
       self.job = job
@@ -53,6 +54,7 @@
       while true {
         let now = Instant.now
         attendNextHops(now: now)
+        noteOutages()
         positions.removeAll(keepingCapacity: true)
         let turn = shared.withLock {
           $0.nextTurn(upTo: SweepTransmitter.batchSize, now: now, into: &positions)
@@ -126,6 +128,13 @@
     }
 
     // MARK: Faults
+
+    /// Further senders rest meanwhile, so that it is this one that finds the way free again.
+    private func noteOutages() {
+      guard outages.isAny != isOut else { return }
+      isOut = outages.isAny
+      shared.withLock { [isOut] in $0.isOut = isOut }
+    }
 
     private func begin(_ place: Outages.Place, path: Int, now: Instant) {
       guard outages.begin(place, now: now) else { return }

@@ -32,6 +32,8 @@ struct SweepState: Sendable {
   var hasEnded = false
   /// What came before it has been read from the captures.
   var heardUntil = Instant.never
+  /// Some link or gateway is missed: waiting for it is the first sender's.
+  var isOut = false
   /// The sender waits for more to be read.
   private var isListening = false
   /// Those who wait for results.
@@ -58,6 +60,8 @@ struct SweepState: Sendable {
   static let namingLimit = 1 << 11
   private static let noticeLimit = 256
   private static let pause: Int64 = 100_000_000
+  /// A sending thread that the rate does not need looks after so long whether that is still so.
+  private static let idlePause: Int64 = 1_000_000_000
   /// Packets a second that one thread sends with ease.
   private static let ratePerThread = 200_000.0
 
@@ -121,8 +125,9 @@ extension SweepState {
     var end = Instant(nanoseconds: 0)
     /// Those that did not leave for want of room or link, and are sent again, in their order.
     var returned: [UInt64] = []
-    /// How many the kernel refused for good.
+    /// How many the kernel refused for good, and why.
     var refused = 0
+    var refusals: Set<Errno> = []
     /// It was the link that was missing.
     var isOutage = false
   }
@@ -194,9 +199,10 @@ extension SweepState {
     ofHelper place: Int, upTo limit: Int, now: Instant, into positions: inout [UInt64]
   ) -> Turn {
     if isStopped || passes.phase == .ended || passes.phase == .reporting && isInLastWindow { return .ended }
-    guard isSendingPass, rate.rate >= Double(place) * SweepState.ratePerThread else {
-      return .wait(until: now.advanced(byNanoseconds: SweepState.pause))
+    guard rate.rate >= Double(place) * SweepState.ratePerThread else {
+      return .wait(until: now.advanced(byNanoseconds: SweepState.idlePause))
     }
+    guard isSendingPass, !isOut else { return .wait(until: now.advanced(byNanoseconds: SweepState.pause)) }
     return nextTurn(upTo: limit, now: now, into: &positions)
   }
 
@@ -231,11 +237,14 @@ extension SweepState {
     passes.giveAgain(batch.held)
     passes.giveAgain(batch.returned)
     pace.giveBack(batch.parked.count + batch.held.count + batch.unreachable)
-    guard !batch.positions.isEmpty else { return }
     if batch.ticket.isRepeat {
       for position in batch.positions { log.appendStray(pass: batch.ticket.pass, position: position, at: batch.end) }
     } else {
-      log.close(pass: batch.ticket.pass, first: batch.ticket.first, end: batch.end)
+      let later = batch.parked.count + batch.held.count + batch.returned.count
+      log.close(pass: batch.ticket.pass, first: batch.ticket.first, end: batch.end, isPartial: later > 0)
+    }
+    for errno in batch.refusals where toldRefusals.insert(errno).inserted {
+      notice("the kernel refuses to send: \(errno); see `halfopen doctor`")
     }
     guard !batch.returned.isEmpty, !batch.isOutage else { return }
     // One full queue is no reason to stand still: a tenth of what is asked at least.
@@ -243,12 +252,6 @@ extension SweepState {
     if rate.lost(reached: reached, now: batch.end), let limit = rate.limit {
       notice("the kernel has no room for more packets: slowing down to \(Int(limit)) packets a second")
     }
-  }
-
-  /// The kernel refuses to send something, and would again.
-  mutating func noteRefusal(_ errno: Errno) {
-    guard toldRefusals.insert(errno).inserted else { return }
-    notice("the kernel refuses to send: \(errno); see `halfopen doctor`")
   }
 
   /// What became of positions that waited for their next hop: `ready` are given again, `unreachable` have their verdict.

@@ -45,16 +45,19 @@
     var recorder: PacketRecorder?
     private var copies = SentCopies()
 
-    /// - Parameter answers: it answers packets, which may come by other interfaces than the path's.
+    /// - Parameters:
+    ///   - answers: it answers packets, which may come by other interfaces than the path's.
+    ///   - isPatient: waits for a device's queue that may become free.
     init(
-      paths: [RouteMap.Path], choice: TransmitChoice, configuration: SweepConfiguration, answers: Bool = false
+      paths: [RouteMap.Path], choice: TransmitChoice, configuration: SweepConfiguration, answers: Bool = false,
+      isPatient: Bool = true
     ) throws(CheckError) {
       var places: [Lane.Kind: Int] = [:]
       var starts: [Starts] = []
       var lanes: [Lane] = []
       func lane(_ kind: Lane.Kind, _ path: RouteMap.Path, _ lanes: inout [Lane]) throws(CheckError) -> Int {
         if let place = places[kind] { return place }
-        lanes.append(try Lane(kind, configuration, interfaceName: path.interfaceName))
+        lanes.append(try Lane(kind, configuration, interfaceName: path.interfaceName, isPatient: isPatient))
         places[kind] = lanes.count - 1
         return lanes.count - 1
       }

@@ -95,7 +95,7 @@ struct FrameSender<Port: FramePort & ~Copyable>: ~Copyable {
         if ledger.untaken == 0 || !port.takesInKick { return nil }
         silences -= 1
         if silences > 0 { continue }
-      case .resourceBusy?:
+      case .resourceBusy? where port.takesInKick:
         // The driver has dropped a frame, which counts as completed, and the call ended with that.
         if let index = ledger.takeNewest() {
           if waits > 0, put(index, of: slots) {
@@ -106,7 +106,7 @@ struct FrameSender<Port: FramePort & ~Copyable>: ~Copyable {
         }
         if ledger.untaken == 0 { return nil }
         if waits == 0 { continue }
-      case .resourceTemporarilyUnavailable?, .noBufferSpace?, .noMemory?:
+      case .resourceTemporarilyUnavailable?, .noBufferSpace?, .noMemory?, .resourceBusy?:
         // A call takes only so many (`max_tx_budget`), and old kernels show late what they took.
         if ledger.taken != before || isFirst {
           isFirst = false

@@ -59,6 +59,10 @@ import SystemPackage
   ///   - count: of the entries, a power of two: as many as the ring was made with.
   init(of fd: CInt, page: Int, layout: xdp_ring_offset, count: Int) throws(SystemCallError) {
     precondition(count > 0 && count & (count - 1) == 0)
+    // A page has them all; anything else is no kernel's answer.
+    guard [layout.producer, layout.consumer, layout.flags, layout.desc].allSatisfy({ $0 < 1 << 12 }) else {
+      throw SystemCallError(call: "getsockopt(XDP_MMAP_OFFSETS)", errno: .invalidArgument)
+    }
     memory = try MappedMemory(size: Int(layout.desc) + count * MemoryLayout<Entry>.stride, of: fd, offset: page)
     // SAFETY: the kernel's layout puts the indices and the flags before the entries, each aligned, and the entries are
     // within the mapping. An Atomic<UInt32> is four bytes like the UInt32 it holds.

@@ -27,7 +27,7 @@ struct XDPRings: ~Copyable, FramePort {
 
   /// Opens a socket and binds it to the first queue of the interface that no other such socket has.
   /// - Parameter isZeroCopy: the driver sends from our memory; else the kernel makes copies.
-  init(interfaceIndex: UInt32, isZeroCopy: Bool) throws(SystemCallError) {
+  init(interfaceIndex: UInt32, isZeroCopy: Bool, isPatient: Bool = true) throws(SystemCallError) {
     let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
     let owner = try Descriptor(opening: "socket(AF_XDP)") { socket(AF_XDP, type, 0) }
     let fd = owner.rawValue
@@ -35,7 +35,7 @@ struct XDPRings: ~Copyable, FramePort {
     let count = Self.frames + (isZeroCopy ? Self.receiveFrames : 0)
     let frames = try MappedMemory(size: count * Self.frameSize)
     // Where there is no zero-copy another try comes, with less memory.
-    let waits = isZeroCopy ? 0 : Self.waits
+    let waits = isZeroCopy || !isPatient ? 0 : Self.waits
     try Self.patiently(waits) { () throws(SystemCallError) in try Self.register(frames, fd) }
     // No socket is bound without a fill ring, even where nothing is received by it.
     let filled = isZeroCopy ? Self.receiveFrames : 1

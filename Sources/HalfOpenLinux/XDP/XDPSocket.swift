@@ -20,15 +20,16 @@ package struct XDPSocket: ~Copyable {
   /// Where every queue is taken, waits a tenth of a second for one: closed sockets leave theirs late.
   ///
   /// The corresponding C call is `socket(AF_XDP)`.
+  /// - Parameter isPatient: false for no such wait, where one has been in vain.
   /// - Throws: `SystemCallError`, with EPERM without CAP_NET_RAW, EAFNOSUPPORT where the kernel has no AF_XDP, ENOBUFS
   ///   where the process may not lock that much memory (RLIMIT_MEMLOCK), EBUSY where every queue is taken, ENODEV for an
   ///   interface that is not there.
-  package init(interfaceIndex: UInt32) throws(SystemCallError) {
+  package init(interfaceIndex: UInt32, isPatient: Bool = true) throws(SystemCallError) {
     let rings: XDPRings
     if let direct = XDPSocket.zeroCopy(interfaceIndex) {
       rings = direct
     } else {
-      rings = try XDPRings(interfaceIndex: interfaceIndex, isZeroCopy: false)
+      rings = try XDPRings(interfaceIndex: interfaceIndex, isZeroCopy: false, isPatient: isPatient)
     }
     sender = FrameSender(rings, frames: XDPRings.frames, places: XDPRings.frames)
   }

@@ -44,10 +44,15 @@ struct ScanCommand: ParsableCommand, Executable {
     if engine.captureInterface.contains("any") {
       throw ValidationError("--capture-interface any is for check; name the interfaces that replies may come by")
     }
-    let isPlain = packets.transmit == .auto && packets.tcpOptions == .mss && packets.ttl == 64
+    let isPlain = packets.transmit == .auto && packets.tcpOptions == .mss && packets.ttl == 64 && packets.senders == 1
     if engine.backend == .connect, !isPlain || packets.gatewayMAC != nil {
       throw ValidationError(
-        "--transmit, --tcp-options, --ttl and --gateway-mac need the packet engine; drop them or --backend connect")
+        "--transmit, --senders, --tcp-options, --ttl and --gateway-mac need the packet engine; drop them or --backend "
+          + "connect")
+    }
+    if engine.mark != nil, packets.transmit == .link || packets.transmit == .xdp {
+      throw ValidationError(
+        "--mark is for packets that the kernel routes; drop it or --transmit \(packets.transmit.rawValue)")
     }
   }
 
@@ -164,7 +169,9 @@ struct ScanPackets: ParsableArguments {
   @Option(help: "How SYNs leave: ip through the kernel's routing, link past it, xdp past most of the kernel.")
   var transmit: SweepConfiguration.Transmit = .auto
 
-  @Option(help: ArgumentHelp("Threads that send, 1 to 64; a rate above 200,000 a second takes more.", valueName: "N"))
+  @Option(
+    help: ArgumentHelp(
+      "Threads that send, 1 to 64: a further one for each 200,000 packets a second of the rate.", valueName: "N"))
   var senders = 1
 
   @Option(help: "The TCP options of a SYN.")

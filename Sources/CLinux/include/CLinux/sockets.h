@@ -9,6 +9,7 @@
 #include "tcp.h"
 #include <net/if.h>
 #include <netinet/in.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
+#include <time.h>
 
 // One datagram of a `clinux_sendmmsg` batch. The same bytes as `struct mmsghdr`, which hides behind _GNU_SOURCE.
 struct clinux_mmsghdr {
@@ -32,6 +34,8 @@ int clinux_setns(int fd, int kind);
 int clinux_gettid(void);
 // mallinfo2(3): bytes that malloc has given out, in all arenas.
 size_t clinux_allocated_bytes(void);
+// Until a time of CLOCK_MONOTONIC.
+int clinux_sem_wait(sem_t *semaphore, const struct timespec *deadline);
 int clinux_name_thread(const char *name);
 
 static inline struct cmsghdr *clinux_cmsg_first(struct msghdr *m) { return CMSG_FIRSTHDR(m); }

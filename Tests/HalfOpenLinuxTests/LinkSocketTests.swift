@@ -32,7 +32,7 @@ import Testing
         let isEmpty = batch.isEmpty
         #expect(sent == 8 && isEmpty)
       }
-      let seen = try read(24, from: tap)
+      let seen = try readFrames(24, from: tap)
       #expect(seen.map { $0[20] } == Array(0..<24))
       #expect(
         seen.allSatisfy { bytes in bytes.indices.allSatisfy { $0 == 20 || bytes[$0] == frame[UInt8($0)] } })
@@ -81,7 +81,7 @@ import Testing
       }
       let sent = batch.flush(on: socket) { tag, errno in Issue.record("\(tag): \(errno)") }
       #expect(sent == 64)
-      #expect(try read(64, from: tap).count == 64)
+      #expect(try readFrames(64, from: tap).count == 64)
     }
   }
 
@@ -94,7 +94,7 @@ import Testing
       for place in 0..<60 { bytes[place] = frame[UInt8(place)] }
       try sender.send(bytes.span)
       // The other socket on the same interface has it. This one, opened later, would have had it before.
-      #expect(try read(1, from: other) == [bytes])
+      #expect(try readFrames(1, from: other) == [bytes])
       // SAFETY: at most the buffer's bytes are written.
       let error = #expect(throws: SystemCallError.self) {
         try retryingSize("recv") { unsafe recv(socket.rawValue, &bytes, 60, 0) }
@@ -119,21 +119,3 @@ private struct Frame {
 }
 
 private func index(_ name: String) throws -> UInt32 { try #require(interfaceIndex(name)) }
-
-private func read(_ count: Int, from tap: borrowing PacketSocket) throws -> [[UInt8]] {
-  var found: [[UInt8]] = []
-  var batch = PacketBatch(capacity: 64, packetCapacity: 128)
-  while found.count < count {
-    var entry = pollfd(fd: tap.rawValue, events: CShort(POLLIN), revents: 0)
-    // SAFETY: one pollfd is read and written.
-    guard unsafe poll(&entry, 1, 20_000) == 1 else { break }
-    try tap.receive(into: &batch)
-    for index in 0..<batch.count {
-      let packet = batch.packet(index)
-      let bytes = packet.indices.map { packet[$0] }
-      // Neighbour discovery comes when it likes.
-      if bytes.count > 13, bytes[12] == 0x88, bytes[13] == 0xb5 { found.append(bytes) }
-    }
-  }
-  return found
-}

@@ -186,24 +186,6 @@ private func send(_ count: UInt32, from first: UInt32, by socket: borrowing Link
   return failures
 }
 
-/// Frames of ours, as many as asked for or as come in time.
-private func readFrames(_ count: Int, from tap: borrowing PacketSocket) throws -> [[UInt8]] {
-  var found: [[UInt8]] = []
-  var batch = PacketBatch(capacity: 64, packetCapacity: 128)
-  while found.count < count {
-    var entry = pollfd(fd: tap.rawValue, events: CShort(POLLIN), revents: 0)
-    // SAFETY: one pollfd is read and written.
-    guard unsafe poll(&entry, 1, 20_000) == 1 else { break }
-    try tap.receive(into: &batch)
-    for index in 0..<batch.count {
-      let packet = batch.packet(index)
-      let bytes = packet.indices.map { packet[$0] }
-      if bytes.count > 17, bytes[12] == 0x88, bytes[13] == 0xb5 { found.append(bytes) }
-    }
-  }
-  return found
-}
-
 private func number(_ frame: [UInt8]) -> UInt32 { frame[14..<18].reduce(0) { $0 << 8 | UInt32($1) } }
 
 private func read(_ count: Int, from tap: borrowing PacketSocket) throws -> [UInt32] {

@@ -108,7 +108,9 @@ struct NeighbourBook: Sendable {
   mutating func lookup(_ address: IPAddress, for position: UInt64, now: Instant) -> Answer {
     guard let place = place(of: address, now: now) else { return .full }
     switch entries[place].state {
-    case .permanent, .verifying: return .mac(entries[place].mac)
+    case .permanent: return .mac(entries[place].mac)
+    case .known where isDoubted(place), .verifying where isDoubted(place): ask(place, .asking)
+    case .verifying: return .mac(entries[place].mac)
     case .known:
       if isOld(place, now: now) {
         ask(place, .verifying)
@@ -132,7 +134,7 @@ struct NeighbourBook: Sendable {
   }
 
   /// Something speaks against all that is known: the link was down, or answers stay away. Everything is asked for anew
-  /// when it is next used.
+  /// before it is next used.
   mutating func doubt(now: Instant) { doubted = now }
 
   /// The next address to ask for, of which the answer is due in a second. Nil for none.
@@ -223,9 +225,10 @@ struct NeighbourBook: Sendable {
 
   // MARK: - Entries
 
+  private func isDoubted(_ place: Int) -> Bool { entries[place].since < doubted }
+
   private func isOld(_ place: Int, now: Instant) -> Bool {
-    let since = entries[place].since
-    return since < doubted || now.nanoseconds(since: since) >= NeighbourBook.life
+    isDoubted(place) || now.nanoseconds(since: entries[place].since) >= NeighbourBook.life
   }
 
   private mutating func place(of address: IPAddress, now: Instant) -> Int? {

@@ -156,7 +156,7 @@
     /// Interfaces that are asked on, and whether questions can't leave by them at present.
     var linksOut: [(interface: UInt32, isOut: Bool)] { links.map { ($0.path.interface, $0.isOut) } }
 
-    /// Everything known is asked for anew when it is used next: the link was down, or answers stay away.
+    /// Everything known is asked for anew before it is used next: the link was down, or answers stay away.
     func doubt(now: Instant) { for link in links { link.book.doubt(now: now) } }
 
     /// Reads what the links say, answers and asks. Cheap where nothing is to be done.

@@ -95,7 +95,12 @@
         let destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element), timestamp: timestamp)
         probes.append(.init(position: position, path: path, destination: destination, sequence: SequenceNumber(0)))
       }
-      if job.transmit.hasFrames { hops.withLock { hops in address(&probes, by: hops, into: &batch, now: now) } }
+      if job.transmit.hasFrames {
+        hops.withLock { hops in
+          if ticket.isDoubtful { hops.doubt(now: now) }
+          address(&probes, by: hops, into: &batch, now: now)
+        }
+      }
       for index in probes.indices {
         let source = sources[probes[index].path]
         probes[index].sequence = job.cookie.sequence(source: source, flow: probes[index].destination.flow)

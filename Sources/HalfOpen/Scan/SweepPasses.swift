@@ -23,6 +23,8 @@ struct SweepPasses: Sendable {
     let isRepeat: Bool
     /// The lowest of them.
     let first: UInt64
+    /// Answers stay away: who the next hops are is asked anew before these are sent.
+    var isDoubtful = false
   }
 
   enum Step: Equatable, Sendable {

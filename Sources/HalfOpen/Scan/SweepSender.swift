@@ -26,7 +26,6 @@
     private var ready: [UInt64] = []
     private var unreachable: [UInt64] = []
     private var outages = Outages(longest: SweepSender.longestOutage)
-    private var answers = AnswerWatch()
     private var linksOut: [(interface: UInt32, isOut: Bool)] = []
     private var hopsDeadline = Instant.never
     private var isOut = false
@@ -76,11 +75,7 @@
 
     private func probe(_ ticket: SweepPasses.Ticket, now: Instant) {
       let batch = prober.send(positions, ticket, now: now)
-      let received = shared.withLock { state in
-        state.noteSent(batch)
-        return state.progress.received
-      }
-      if answers.stayAway(received: received, sent: batch.positions.count, now: batch.end) { doubt(now: batch.end) }
+      shared.withLock { $0.noteSent(batch) }
       for path in prober.lostPaths { begin(.path(path), path: path, now: now) }
       if outages.isAny { endOutages(of: batch) }
       if batch.isOutage { pause(batch) }
@@ -108,8 +103,6 @@
       ready.removeAll(keepingCapacity: true)
       unreachable.removeAll(keepingCapacity: true)
     }
-
-    private func doubt(now: Instant) { hops.withLock { $0.doubt(now: now) } }
 
     /// Who waits for a next hop that can't even be asked for waits for its link.
     private func noteLinks(now: Instant) {
@@ -160,7 +153,7 @@
       for position in batch.returned {
         if let path = path(at: position) { begin(.interface(job.paths[path].interface), path: path, now: batch.end) }
       }
-      doubt(now: batch.end)
+      hops.withLock { $0.doubt(now: batch.end) }
       endOutage(now: batch.end)
       sleep(until: batch.end.advanced(byNanoseconds: 200_000_000))
     }
@@ -219,24 +212,6 @@
     mutating func end(_ places: Place...) { for place in places { since[place] = nil } }
 
     func tooLong(now: Instant) -> Place? { since.first { now.nanoseconds(since: $0.value) > longest }?.key }
-  }
-
-  /// Sees that answers came and come no more, which the other end of a link may be the reason for.
-  private struct AnswerWatch {
-    private static let interval: Int64 = 1_000_000_000
-    private var last = (received: UInt64(0), at: Instant(nanoseconds: 0))
-    private var sent = 0
-
-    /// Once a second at most.
-    mutating func stayAway(received: UInt64, sent: Int, now: Instant) -> Bool {
-      self.sent += sent
-      guard now.nanoseconds(since: last.at) >= AnswerWatch.interval else { return false }
-      defer {
-        last = (received, now)
-        self.sent = 0
-      }
-      return self.sent > 0 && received == last.received && received > 0
-    }
   }
 
 #endif

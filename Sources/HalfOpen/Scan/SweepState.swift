@@ -10,6 +10,7 @@ struct SweepState: Sendable {
   var passes: SweepPasses
   var answered: AnsweredMap
   var log = SendLog()
+  private var answers = AnswerWatch()
   var trail: CursorTrail
   var cooldown: Cooldown
   var rate: RateControl
@@ -178,11 +179,12 @@ extension SweepState {
     isListening = step == .listen
     progress.phase = passes.phase
     switch step {
-    case .probe(let ticket):
+    case .probe(var ticket):
       // Only what is used counts: who waits for a silent target's second has sent nothing.
       _ = pace.take(upTo: positions.count, now: now.nanoseconds)
       isSending = true
       note(positions, of: ticket, at: now)
+      ticket.isDoubtful = answers.stayAway(received: progress.received, sent: progress.sent, now: now)
       return .probe(ticket)
     case .wait(let until): return .wait(until: until)
     case .listen: return .listen

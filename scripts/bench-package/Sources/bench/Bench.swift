@@ -15,6 +15,7 @@ struct Bench {
         let options = try Options(words)
         switch options.part {
         case .check, .connect: try CheckPart(options).run()
+        case .rate: try RatePart(options).run()
         case .peer: try PeerPart(options).run()
         case .trace: try await TracePart(options).run()
         case .sweep: try SweepPart(options).run()
@@ -32,7 +33,7 @@ struct Bench {
 }
 
 struct Options {
-  enum Part: String, CaseIterable { case check, connect, peer, trace, sweep, tx, pace, memory, latency }
+  enum Part: String, CaseIterable { case check, connect, rate, peer, trace, sweep, tx, pace, memory, latency }
   enum Effort { case quick, usual, full }
 
   var part = Part.check

@@ -3,7 +3,8 @@
 import CMeasure
 import HalfOpen
 
-/// One measured run of HalfOpen in a process of its own: `bench side ENGINE PATH CONCURRENCY CHECKS SECONDS PORT`.
+/// One measured run of HalfOpen in a process of its own: `bench side ENGINE PATH CONCURRENCY CHECKS SECONDS PORT`, and
+/// then `allocations` to count them, `target=ADDRESS` for another than loopback's, `engines=N` to share the checks.
 struct SideRun {
   var engine: String
   var path: String
@@ -12,6 +13,8 @@ struct SideRun {
   var seconds: Double
   var port: UInt16
   var countsAllocations: Bool
+  var target = "127.0.0.1"
+  var engines = 1
 
   init?(_ words: [String]) {
     guard words.count >= 6, let concurrency = Int(words[2]), let checks = Int(words[3]),
@@ -23,33 +26,46 @@ struct SideRun {
     self.checks = checks
     self.seconds = seconds
     self.port = port
-    countsAllocations = words.dropFirst(6).contains("allocations")
+    let extra = words.dropFirst(6)
+    countsAllocations = extra.contains("allocations")
+    for word in extra {
+      if word.hasPrefix("target=") { target = String(word.dropFirst(7)) }
+      if word.hasPrefix("engines=") { engines = max(1, Int(word.dropFirst(8)) ?? 1) }
+    }
   }
 
   func run() async throws {
-    let checker: any Checker = engine == "connect" ? try ConnectEngine() : try PacketEngine()
+    let checkers: [any Checker] = try (0..<engines).map { _ -> any Checker in
+      engine == "connect" ? try ConnectEngine() : try PacketEngine()
+    }
     // A tenth of it first: arrays grow, captures open, `auto` finds out who resets.
-    _ = try await turn(checker, checks / 10, seconds / 10)
+    _ = try await turn(checkers, checks / 10, seconds / 10)
     var (before, after) = (meter(), meter())
     count_allocations(countsAllocations ? 1 : 0)
     meter_read(&before)
-    var tally = try await turn(checker, checks, seconds)
+    var tally = try await turn(checkers, checks, seconds)
     meter_read(&after)
     count_allocations(0)
     meter_print(
       &before, &after, UInt64(tally.checks), UInt64(tally.others), &tally.latencies, UInt64(tally.latencies.count))
-    await checker.shutdown()
+    for checker in checkers { await checker.shutdown() }
   }
 
-  private func turn(_ checker: any Checker, _ checks: Int, _ seconds: Double) async throws -> Tally {
+  private func turn(_ checkers: [any Checker], _ checks: Int, _ seconds: Double) async throws -> Tally {
     let end = meter_now() + UInt64(seconds * 1e9)
-    let endpoint = try Endpoint("127.0.0.1:\(port)")
-    if path == "bulk" { return await bulk(checker, endpoint, checks, end) }
-    if concurrency == 1 { return try await one(checker, endpoint, checks, end, keepsLatencies: true) }
+    let endpoint = try Endpoint("\(target):\(port)")
+    if path == "bulk" {
+      return await withTaskGroup(of: Tally.self) { group in
+        for checker in checkers { group.addTask { await bulk(checker, endpoint, checks / checkers.count, end) } }
+        return await group.reduce(into: Tally()) { $0.add($1) }
+      }
+    }
+    if concurrency == 1 { return try await one(checkers[0], endpoint, checks, end, keepsLatencies: true) }
     let concurrency = concurrency
     return try await withThrowingTaskGroup(of: Tally.self) { group in
       for index in 0..<concurrency {
         let share = checks / concurrency + (index < checks % concurrency ? 1 : 0)
+        let checker = checkers[index % checkers.count]
         group.addTask { try await one(checker, endpoint, share, end, keepsLatencies: false) }
       }
       return try await group.reduce(into: Tally()) { $0.add($1) }

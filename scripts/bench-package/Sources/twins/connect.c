@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /// A socket that withholds its last ACK and ends in a RST, its SYN sent.
-int open_half(uint16_t port) {
+int open_half(const struct run *run) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) die("socket");
   int off = 0;
@@ -23,7 +23,7 @@ int open_half(uint16_t port) {
   struct linger reset = {.l_onoff = 1, .l_linger = 0};
   if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0) die("SO_LINGER");
   struct sockaddr_in target = {
-      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+      .sin_family = AF_INET, .sin_port = htons(run->port), .sin_addr.s_addr = run->target};
   if (connect(fd, (struct sockaddr *)&target, sizeof target) != 0 && errno != EINPROGRESS) die("connect");
   return fd;
 }
@@ -38,7 +38,7 @@ struct loop {
 
 static void begin(struct loop *loop, uint32_t slot) {
   if (loop->run->concurrency == 1) loop->started[slot] = meter_now();
-  int fd = open_half(loop->run->port);
+  int fd = open_half(loop->run);
   struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.u64 = (uint64_t)slot << 32 | (uint32_t)fd};
   if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl");
 }

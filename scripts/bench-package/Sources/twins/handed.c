@@ -70,7 +70,7 @@ static void begin_posted(struct hub *hub) {
   pthread_mutex_unlock(&hub->lock);
   while (posted) {
     struct caller *next = posted->next;
-    posted->fd = open_half(hub->run->port);
+    posted->fd = open_half(hub->run);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = posted};
     if (epoll_ctl(hub->epoll, EPOLL_CTL_ADD, posted->fd, &event) != 0) die("epoll_ctl");
     posted = next;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // twins listen PORT | syns COUNT INTERFACE | stamps INTERFACE SECONDS
-// twins flood link|ip|xdp THREADS COUNT RATE INTERFACE MAC SOURCE | connect|handed|raw CONCURRENCY CHECKS SECONDS PORT
+// twins flood link|ip|xdp THREADS COUNT RATE INTERFACE MAC SOURCE
+//   connect|handed|raw CONCURRENCY CHECKS SECONDS PORT [TARGET SOURCE INTERFACE FIRST-PORT]: loopback without the last
 
 #define _GNU_SOURCE
 #include "twins.h"
@@ -59,14 +60,18 @@ int main(int count, char **words) {
     run_flood(&flood);
     return 0;
   }
-  if (count != 6) {
+  if (count != 6 && count != 10) {
     fprintf(stderr, "twins: wrong words; they stand at the top of main.c\n");
     return 64;
   }
   struct run run = {.concurrency = atoi(words[2]),
                     .checks = strtoull(words[3], NULL, 10),
                     .seconds = atof(words[4]),
-                    .port = (uint16_t)atoi(words[5])};
+                    .port = (uint16_t)atoi(words[5]),
+                    .target = inet_addr(count > 6 ? words[6] : "127.0.0.1"),
+                    .source = inet_addr(count > 6 ? words[7] : "127.0.0.1"),
+                    .interface = count > 6 ? words[8] : "lo",
+                    .first_port = (uint16_t)(count > 6 ? atoi(words[9]) : 61000)};
   if (strcmp(words[1], "connect") == 0) run_connect(&run);
   if (strcmp(words[1], "handed") == 0) run_handed(&run);
   if (strcmp(words[1], "raw") == 0) run_raw(&run);

@@ -11,6 +11,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -19,7 +20,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-enum { batch = 32, first_port = 61000, ports_per_slot = 8, frame_size = 256, block_size = 1 << 16, blocks = 64 };
+enum { batch = 32, ports_per_slot = 8, frame_size = 256, block_size = 1 << 16, blocks = 64 };
 
 struct syn {
   struct iphdr ip;
@@ -62,7 +63,7 @@ static void flush(struct raw *raw) {
 }
 
 static uint16_t port_of(const struct raw *raw, uint32_t slot) {
-  return (uint16_t)(first_port + slot * ports_per_slot + raw->turn[slot]);
+  return (uint16_t)(raw->run->first_port + slot * ports_per_slot + raw->turn[slot]);
 }
 
 static void send_syn(struct raw *raw, uint32_t slot) {
@@ -84,7 +85,7 @@ static void send_syn(struct raw *raw, uint32_t slot) {
 static int receive(struct raw *raw, const uint8_t *frame, uint32_t *slot) {
   const struct iphdr *ip = (const void *)(frame + ETH_HLEN);
   const struct tcphdr *tcp = (const void *)(frame + ETH_HLEN + ip->ihl * 4);
-  *slot = (uint32_t)(ntohs(tcp->dest) - first_port) / ports_per_slot;
+  *slot = (uint32_t)(ntohs(tcp->dest) - raw->run->first_port) / ports_per_slot;
   if (*slot >= (uint32_t)raw->run->concurrency || ntohs(tcp->dest) != port_of(raw, *slot)) return 0;
   if (ntohl(tcp->ack_seq) != raw->sequence[*slot] + 1 || !tcp->ack) return 0;
   if (!tcp->syn) raw->others++;
@@ -124,6 +125,7 @@ static void turn(struct raw *raw, uint64_t checks, double seconds) {
 static void open_capture(struct raw *raw) {
   raw->capture = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
   if (raw->capture < 0) die("AF_PACKET");
+  uint32_t last_port = raw->run->first_port + (uint32_t)raw->run->concurrency * ports_per_slot - 1;
   struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 7),
@@ -131,8 +133,8 @@ static void open_capture(struct raw *raw) {
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 0, 5),
       BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 14),
       BPF_STMT(BPF_LD | BPF_H | BPF_IND, 16),
-      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first_port, 0, 2),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 65500, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, raw->run->first_port, 0, 2),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last_port, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, 128),
       BPF_STMT(BPF_RET | BPF_K, 0),
   };
@@ -150,12 +152,12 @@ static void open_capture(struct raw *raw) {
   raw->ring = mmap(NULL, (size_t)block_size * blocks, PROT_READ | PROT_WRITE, MAP_SHARED, raw->capture, 0);
   if (raw->ring == MAP_FAILED) die("mmap");
   struct sockaddr_ll link = {
-      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex("lo")};
+      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(raw->run->interface)};
   if (bind(raw->capture, (struct sockaddr *)&link, sizeof link) != 0) die("bind");
 }
 
 static void prepare(struct raw *raw) {
-  raw->target = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  raw->target = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = raw->run->target};
   for (int i = 0; i < batch; i++) {
     struct syn *packet = &raw->packets[i];
     packet->ip = (struct iphdr){.version = 4,
@@ -164,8 +166,8 @@ static void prepare(struct raw *raw) {
                                 .frag_off = htons(IP_DF),
                                 .ttl = 64,
                                 .protocol = IPPROTO_TCP,
-                                .saddr = htonl(INADDR_LOOPBACK),
-                                .daddr = htonl(INADDR_LOOPBACK)};
+                                .saddr = raw->run->source,
+                                .daddr = raw->run->target};
     packet->tcp = (struct tcphdr){.dest = htons(raw->run->port), .doff = 6, .syn = 1, .window = htons(64240)};
     memcpy(packet->mss, (uint8_t[]){2, 4, 0x05, 0xb4}, 4);
     raw->pieces[i] = (struct iovec){.iov_base = packet, .iov_len = sizeof *packet};
@@ -179,6 +181,9 @@ void run_raw(const struct run *run) {
   raw.run = run;
   raw.socket = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
   if (raw.socket < 0) die("SOCK_RAW");
+  // As HalfOpen has it: a packet that a queue drops is an error.
+  int on = 1;
+  if (setsockopt(raw.socket, IPPROTO_IP, IP_RECVERR, &on, sizeof on) != 0) die("IP_RECVERR");
   size_t slots = (size_t)run->concurrency;
   raw.sequence = calloc(slots, sizeof *raw.sequence);
   raw.turn = calloc(slots, sizeof *raw.turn);

@@ -14,6 +14,12 @@ struct run {
   uint64_t checks;
   double seconds;
   uint16_t port;
+  /// The listener's address.
+  uint32_t target;
+  /// Of `raw`: its own address and interface, and the first of its ports, eight for each one under way.
+  uint32_t source;
+  const char *interface;
+  uint16_t first_port;
 };
 
 void run_connect(const struct run *run);
@@ -32,7 +38,7 @@ struct flood {
 
 void run_flood(const struct flood *flood);
 void run_stamps(const char *interface, double seconds);
-int open_half(uint16_t port);
+int open_half(const struct run *run);
 noreturn void die(const char *what);
 
 #endif

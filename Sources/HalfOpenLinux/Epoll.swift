@@ -44,17 +44,10 @@ package struct EpollEvents: OptionSet, Sendable, Hashable {
   }
 
   /// Waits, and keeps what came for `event(_:)`.
-  /// - Parameter timeout: nanoseconds, nil for ever. Rounded *up* to the next millisecond: rounded down, a short wait
-  ///   becomes a busy loop.
+  /// - Parameter timeout: nanoseconds, nil for ever. Rounded up to the next millisecond.
   /// - Returns: how many events there are; `capacity` means that there may be more.
   package func wait(timeout: Int64?) throws(SystemCallError) -> Int {
-    let milliseconds: CInt
-    if let timeout {
-      let whole = max(0, timeout) / 1_000_000
-      milliseconds = CInt(clamping: timeout > 0 && timeout % 1_000_000 != 0 ? whole + 1 : whole)
-    } else {
-      milliseconds = -1
-    }
+    let milliseconds = roundedUp(timeout)
     // SAFETY: `room` is initialized for its whole count and lives as long as `self`.
     return Int(
       try retrying("epoll_wait") {

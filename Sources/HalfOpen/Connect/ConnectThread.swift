@@ -39,7 +39,7 @@ final class ConnectThread: Sendable {
       let hadMail = mailbox.take(into: &post, maySleep: isIdle)
       // Requests of the same post see by their sink that they are cancelled.
       for sink in post.cancellations { loop.cancel(sink) }
-      backlog.append(contentsOf: post.requests)
+      backlog.append(emptying: &post.requests)
       if post.isShutDown {
         finish(&loop, &backlog, .shutDown)
         return .shutDown

@@ -16,6 +16,7 @@ package struct CheckTable<Detail> {
   private var free: [Int32] = []
   private var dirty: [any CheckSink] = []
   private var dirtySince = Instant.never
+  private var callers = EndedCallers()
   private var successors: [CheckRequest] = []
   /// One timer for each slot. An expired one may belong to a later check of the slot: compare with the detail.
   package var timers: TimerWheel
@@ -26,37 +27,34 @@ package struct CheckTable<Detail> {
   package var count: Int { slots.count - free.count }
 
   /// Takes a check on.
-  package mutating func add(_ request: CheckRequest, detail: Detail) -> Int {
-    let index: Int
-    if let last = free.popLast() {
-      index = Int(last)
-      slots[index].request = request
-      slots[index].detail = detail
-    } else {
-      index = slots.count
-      slots.append(Slot(request: request, detail: detail))
-    }
+  package mutating func add(_ request: consuming CheckRequest, detail: Detail) -> Int {
+    let index = free.popLast().map { Int($0) } ?? slots.count
+    if index == slots.count { slots.append(Slot(detail: detail)) } else { slots[index].detail = detail }
     if request.sink.isSingle { request.sink.slotTag = tag(of: index) }
+    slots[index].request = request
     return index
   }
 
-  /// Ends the check in a slot: its sink has the verdict, its timer is gone, its tag void.
+  /// Ends the check in a slot: its sink has the verdict, a single caller's with the next `flush`; its timer is gone, its tag
+  /// void.
   package mutating func end(_ index: Int, _ end: CheckEnd) {
     guard let request = slots[index].request.take() else { return }
     slots[index].generation = (slots[index].generation &+ 1) & 0x7fff_ffff
     timers.cancel(index)
     free.append(Int32(truncatingIfNeeded: index))
+    if request.sink.isSingle { return callers.append(request.sink, end) }
     request.sink.deliver(end, index: request.index)
-    if !request.sink.isSingle, dirty.last !== request.sink { dirty.append(request.sink) }
+    if dirty.last !== request.sink { dirty.append(request.sink) }
   }
 
   /// How long outcomes may wait for more to come, while the loop has other things to do.
   private static var patience: Int64 { 10_000_000 }
 
-  /// Tells the streams that have new outcomes, and starts what they hold in reserve, see `takeSuccessors`. At the end of a
+  /// Resumes callers, tells the streams that have new outcomes, and starts what they hold in reserve, see `takeSuccessors`. At the end of a
   /// round, and a reader that has little to read not even then: to wake it costs as much as some checks.
   /// - Parameter isResting: the loop may sleep after this, so nobody is left waiting.
   package mutating func flush(now: Instant, isResting: Bool) {
+    callers.resume()
     guard !dirty.isEmpty else { return }
     for sink in dirty { sink.start(into: &successors, now: now) }
     if dirtySince == .never { dirtySince = now }
@@ -71,8 +69,9 @@ package struct CheckTable<Detail> {
     if dirty.isEmpty { dirtySince = .never }
   }
 
-  /// Tells all streams that have new outcomes.
+  /// Resumes all callers, and tells all streams that have new outcomes.
   package mutating func wakeAll() {
+    callers.resumeHere()
     for sink in dirty { sink.flush() }
     dirty.removeAll(keepingCapacity: true)
     dirtySince = .never
@@ -81,8 +80,7 @@ package struct CheckTable<Detail> {
   /// Appends the checks to be taken on next, in the place of those that ended.
   package mutating func takeSuccessors(into requests: inout Queue<CheckRequest>) {
     guard !successors.isEmpty else { return }
-    requests.append(contentsOf: successors)
-    successors.removeAll(keepingCapacity: true)
+    requests.append(emptying: &successors)
   }
 
   /// What names this check for ever: 31 bits of generation in the upper half, slot in the lower. The top bit is free for

@@ -19,16 +19,19 @@ package final class EngineFront: CheckGate {
 
   package func check(_ endpoint: Endpoint, options: CheckOptions) async throws(CheckError) -> CheckResult {
     let deadline = Instant.now.advanced(by: options.timeout)
-    let numeric = try await resolve(endpoint, options: options, deadline: deadline)
+    var endpoint = endpoint
+    if case .name(let name) = endpoint.host {
+      let family = options.family ?? configuration.source?.family
+      let addresses = try await NameResolver.shared.resolve(name, family: family, deadline: deadline)
+      endpoint = Endpoint(host: addresses[0], port: endpoint.port)
+    }
     let single = SingleCheck()
-    var request = try request(for: numeric, options: options, sink: single, index: 0)
-    request.deadline = deadline
-    let ready = request
+    let request = try request(for: endpoint, options: options, deadline: deadline, sink: single, index: 0)
     let mailbox = mailbox
     let end = await withTaskCancellationHandler {
       await suspended { (continuation: Resumption<CheckEnd>) in
         single.arm(continuation)
-        if !mailbox.post(ready) { single.deliver(.failure(.shutDown), index: 0) }
+        if !mailbox.post(request) { single.deliver(.failure(.shutDown), index: 0) }
       }
     } onCancel: {
       single.markCancelled()
@@ -55,6 +58,13 @@ package final class EngineFront: CheckGate {
   package func request(
     for endpoint: Endpoint, options: CheckOptions, sink: any CheckSink, index: Int
   ) throws(CheckError) -> CheckRequest {
+    // The stream's sink sets the deadline when it lets the check go.
+    try request(for: endpoint, options: options, deadline: .never, sink: sink, index: index)
+  }
+
+  private func request(
+    for endpoint: Endpoint, options: CheckOptions, deadline: Instant, sink: any CheckSink, index: Int
+  ) throws(CheckError) -> CheckRequest {
     guard case .address(let address, let zone) = endpoint.host else {
       throw .invalid("endpoint \(endpoint)", advice: "resolve the name first")
     }
@@ -76,17 +86,7 @@ package final class EngineFront: CheckGate {
         "source address \(source) for \(endpoint)", advice: "source and target must both be IPv4 or both IPv6")
     }
     return CheckRequest(
-      target: SocketAddress(address, port: endpoint.port), zone: zone,
-      deadline: Instant.now.advanced(by: options.timeout),
-      options: options, sink: sink, index: index)
-  }
-
-  private func resolve(
-    _ endpoint: Endpoint, options: CheckOptions, deadline: Instant
-  ) async throws(CheckError) -> Endpoint {
-    guard case .name(let name) = endpoint.host else { return endpoint }
-    let family = options.family ?? configuration.source?.family
-    let addresses = try await NameResolver.shared.resolve(name, family: family, deadline: deadline)
-    return Endpoint(host: addresses[0], port: endpoint.port)
+      target: SocketAddress(address, port: endpoint.port), zone: zone, deadline: deadline, options: options, sink: sink,
+      index: index)
   }
 }

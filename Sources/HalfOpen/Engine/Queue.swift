@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// First in, first out, in one array. What was taken out goes when the queue is empty, or is the lesser half: a queue that
-/// is never empty does not grow for that.
+/// First in, first out. Elements are moved from hand to hand and never copied, so that a reference in one is not counted
+/// on its way; memory is kept for the next ones.
 package struct Queue<Element> {
-  private var elements: [Element] = []
-  private var head = 0
-
-  package var isEmpty: Bool { head == elements.count }
-  package var count: Int { elements.count - head }
-
-  package mutating func append(_ element: Element) { elements.append(element) }
-
-  package mutating func append(contentsOf more: [Element]) { elements.append(contentsOf: more) }
-
-  package mutating func popFirst() -> Element? {
-    guard head < elements.count else { return nil }
-    let element = elements[head]
-    head += 1
-    if head == elements.count {
-      elements.removeAll(keepingCapacity: true)
-      head = 0
-    } else if head >= 1024, head > elements.count / 2 {
-      elements.removeSubrange(0..<head)
-      head = 0
-    }
-    return element
-  }
+  private var incoming: [Element] = []
+  /// Those that came before `incoming`, the first of all last.
+  private var outgoing: [Element] = []
 
   package init() {}
+
+  package var isEmpty: Bool { incoming.isEmpty && outgoing.isEmpty }
+  package var count: Int { incoming.count + outgoing.count }
+
+  package mutating func append(_ element: consuming Element) { incoming.append(element) }
+
+  /// Appends all of `more`, which is empty afterwards, with room for as many.
+  package mutating func append(emptying more: inout [Element]) {
+    if incoming.isEmpty { return swap(&incoming, &more) }
+    incoming.append(contentsOf: more)
+    more.removeAll(keepingCapacity: true)
+  }
+
+  package mutating func popFirst() -> Element? {
+    if outgoing.isEmpty {
+      swap(&incoming, &outgoing)
+      outgoing.reverse()
+    }
+    return outgoing.popLast()
+  }
 
   /// All that is left, in its order; the queue is empty then.
   package mutating func takeAll() -> [Element] {
     defer { self = Queue() }
-    return Array(elements[head...])
+    return outgoing.reversed() + incoming
   }
 }

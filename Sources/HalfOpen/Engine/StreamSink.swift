@@ -17,7 +17,7 @@ package final class StreamSink: CheckSink {
     var reader: Resumption<Void>?
     /// Checks handed out and not yet delivered.
     var underWay = 0
-    var reserve: [CheckRequest] = []
+    var reserve = Queue<CheckRequest>()
   }
 
   private let limit: Int
@@ -77,8 +77,7 @@ package final class StreamSink: CheckSink {
         let deadline = now.advanced(by: timeout)
         for index in requests.indices { requests[index].deadline = deadline }
       } else {
-        state.reserve.append(contentsOf: requests)
-        requests.removeAll(keepingCapacity: true)
+        state.reserve.append(emptying: &requests)
         state.start(into: &requests, limit: limit, timeout: timeout, now: now)
       }
     }
@@ -96,10 +95,7 @@ package final class StreamSink: CheckSink {
   /// Forgets the reserve.
   /// - Returns: what its checks were known by.
   package func dropReserve() -> [Int] {
-    state.withLock { state in
-      defer { state.reserve.removeAll() }
-      return state.reserve.map(\.index)
-    }
+    state.withLock { $0.reserve.takeAll().map(\.index) }
   }
 
   /// The outcome of a check that was never under way.
@@ -136,12 +132,11 @@ extension StreamSink.State {
     let count = min(limit - underWay, reserve.count)
     guard count > 0 else { return }
     let deadline = now.advanced(by: timeout)
-    for index in 0..<count {
-      reserve[index].deadline = deadline
-      requests.append(reserve[index])
-    }
-    // The reserve is short, and so is what moves up.
-    reserve.removeFirst(count)
     underWay += count
+    for _ in 0..<count {
+      guard var request = reserve.popFirst() else { return }
+      request.deadline = deadline
+      requests.append(request)
+    }
   }
 }

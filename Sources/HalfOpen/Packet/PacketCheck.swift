@@ -46,7 +46,7 @@ struct PacketCheck {
 
   /// Retransmission timing: the first repeat comes after a second (RFC 6298 §2.1), or earlier where all attempts, each
   /// with twice the pause of the one before, would not fit into the timeout.
-  init(request: CheckRequest, path: Path, scope: UInt32, now: Instant) {
+  init(request: borrowing CheckRequest, path: Path, scope: UInt32, now: Instant) {
     self.path = path
     self.scope = scope
     deadline = request.deadline

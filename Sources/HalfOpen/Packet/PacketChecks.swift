@@ -45,7 +45,7 @@ struct PacketChecks<Port: PacketPort> {
   // MARK: Starting and ending
 
   /// Takes a check on and sends its first SYN, or lines it up for a source port.
-  mutating func start(_ request: CheckRequest, now: Instant) {
+  mutating func start(_ request: consuming CheckRequest, now: Instant) {
     if request.sink.isCancelled { return refuse(request, .cancelled, now: now) }
     let path: Path
     do throws(CheckError) {
@@ -53,10 +53,11 @@ struct PacketChecks<Port: PacketPort> {
     } catch {
       return refuse(request, error, now: now)
     }
-    var scope = request.target.scope
-    if request.zone != nil { scope = path.interface }
-    let index = table.add(request, detail: PacketCheck(request: request, path: path, scope: scope, now: now))
-    table[index].flow = Flow(address: request.target.address, port: request.target.port, localPort: 0)
+    let (target, zone) = (request.target, request.zone)
+    let scope = zone == nil ? target.scope : path.interface
+    let check = PacketCheck(request: request, path: path, scope: scope, now: now)
+    let index = table.add(request, detail: check)
+    table[index].flow = Flow(address: target.address, port: target.port, localPort: 0)
     launch(index, now: now)
   }
 

@@ -19,7 +19,7 @@
 
     private let mailbox: Mailbox
     private let port: KernelPacketPort
-    private let epoll: Epoll
+    private var poll = Poll()
     private var checks: PacketChecks<KernelPacketPort>
     private var post = Mailbox.Post()
     /// Requests taken from the mailbox and not yet started.
@@ -34,13 +34,8 @@
       heard = now
       port = try KernelPacketPort(configuration, now: now)
       checks = PacketChecks(port: port, policy: configuration.reset, maximumPorts: configuration.maximumPorts, now: now)
-      do throws(SystemCallError) {
-        epoll = try Epoll(capacity: 64)
-        try epoll.add(mailbox.descriptor, events: .input, tag: .max)
-      } catch {
-        throw CheckError(error, subject: "starting the packet engine")
-      }
-      try adopt()
+      poll.add(mailbox.descriptor)
+      adopt()
     }
 
     func run() {
@@ -68,7 +63,7 @@
 
     private func takeMail(now: Instant) -> Bool {
       guard mailbox.take(into: &post, maySleep: backlog.isEmpty) else { return false }
-      backlog.append(contentsOf: post.requests)
+      backlog.append(emptying: &post.requests)
       for sink in post.cancellations { checks.cancel(sink, now: now) }
       post.removeAll()
       return true
@@ -89,9 +84,9 @@
       guard !backlog.isEmpty else { return false }
       for _ in 0..<PacketLoop.batch {
         guard let request = backlog.popFirst() else { break }
-        checks.start(request, now: now)
+        checks.start(consume request, now: now)
       }
-      adoptQuietly()
+      adopt()
       return true
     }
 
@@ -134,35 +129,26 @@
 
     /// A capture can't be read any more: no reply on its interface will be seen.
     private func lose(_ entry: Captures.Entry, _ error: CheckError, now: Instant) {
-      try? epoll.remove(entry.capture.descriptor)
+      poll.remove(entry.capture.descriptor)
       entries.removeAll { $0 === entry }
       port.captures.close(entry)
       port.forgetRoutes()
       checks.interfaceLost(entry.interface, error, now: now)
     }
 
-    private func adopt() throws(CheckError) {
+    private func adopt() {
+      guard !port.opened.isEmpty else { return }
       for entry in port.opened {
-        do throws(SystemCallError) {
-          try epoll.add(entry.capture.descriptor, events: .input, tag: UInt64(entry.interface))
-        } catch {
-          throw CheckError(error, subject: "waiting for captured packets")
-        }
+        poll.add(entry.capture.descriptor)
         entries.append(entry)
       }
       port.opened.removeAll()
     }
 
-    private func adoptQuietly() {
-      guard !port.opened.isEmpty else { return }
-      let new = port.opened
-      do throws(CheckError) { try adopt() } catch { for entry in new { lose(entry, error, now: .now) } }
-    }
-
     private func sleep() {
       let timeout = checks.nextLook.map { max(0, $0.nanoseconds(since: .now)) }
-      let count = (try? epoll.wait(timeout: timeout)) ?? 0
-      for index in 0..<count where epoll.event(index).tag == .max { mailbox.clear() }
+      try? poll.wait(timeout: timeout)
+      if poll.isReady(mailbox.descriptor) { mailbox.clear() }
     }
   }
 

@@ -17,7 +17,9 @@ struct SourcePorts {
   ///
   /// - Throws: `CheckError` that names the range, if every port of it is in use; without descriptors too.
   init(range: ClosedRange<UInt16>?, count: Int) throws(CheckError) {
-    window = range ?? SourcePorts.block(of: count, avoiding: ephemeralPorts())
+    let blocks = range.map { [$0] } ?? SourcePorts.blocks(of: count, avoiding: ephemeralPorts())
+    // Where the first port is taken the others are another engine's too, or will be: replies to them would come to both.
+    window = blocks.first { (try? PortReservation($0.lowerBound)) != nil } ?? blocks[0]
     candidates = window.reversed()
     do throws(SystemCallError) {
       try reserveNext()
@@ -32,14 +34,13 @@ struct SourcePorts {
     }
   }
 
-  /// Where a block lies: above the kernel's range or below, at random so that two engines seldom want the same ports.
-  static func block(of count: Int, avoiding taken: ClosedRange<UInt16>) -> ClosedRange<UInt16> {
+  /// Where a block may lie, none over another: above the kernel's range at random, then below. At least one.
+  static func blocks(of count: Int, avoiding taken: ClosedRange<UInt16>) -> [ClosedRange<UInt16>] {
     let count = min(max(count, 1), 30_000)
-    let above = (Int(taken.upperBound) + 1)..<65_536
-    let below = 10_000..<max(10_000, Int(taken.lowerBound))
-    let room = above.count >= count ? above : below.count >= count ? below : 10_000..<65_536
-    let start = Int.random(in: room.lowerBound...(room.upperBound - count))
-    return UInt16(clamping: start)...UInt16(clamping: start + count - 1)
+    let rooms = [(Int(taken.upperBound) + 1)..<65_536, 10_000..<max(10_000, Int(taken.lowerBound))]
+    var starts = rooms.flatMap { stride(from: $0.lowerBound, through: $0.upperBound - count, by: count).shuffled() }
+    if starts.isEmpty { starts = [.random(in: 10_000...(65_536 - count))] }
+    return starts.map { UInt16(clamping: $0)...UInt16(clamping: $0 + count - 1) }
   }
 
   /// Up to `count` more ports; those in use by others are passed over. Fewer where there are no descriptors for them.

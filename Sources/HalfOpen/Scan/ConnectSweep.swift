@@ -49,6 +49,7 @@ final class ConnectSweep: SweepRun {
 
   deinit { stop() }
 
+  let faults: [SweepFault] = []
   var progress: SweepProgress { shared.withLock { $0.progress } }
 
   func nextBatch() async throws(CheckError) -> [SweepResult]? {

@@ -21,9 +21,7 @@
         positions: job.positions, fingerprint: job.fingerprint, configuration: job.configuration, resume: resume,
         now: .now)
       state.heardUntil = .now
-      for fault in job.paths.faults {
-        state.notice("\(fault.error): \(fault.targets) targets from \(fault.range.first) to \(fault.range.last)")
-      }
+      for fault in job.paths.faults { state.notice("\(SweepFault(fault))") }
       for fallback in job.transmit.fallbacks { state.notice(fallback) }
       do throws(SystemCallError) {
         shared = try SweepShared(state)
@@ -38,6 +36,7 @@
       gate.signal()
     }
 
+    var faults: [SweepFault] { job.paths.faults.map(SweepFault.init) }
     var progress: SweepProgress { shared.withLock { $0.progress } }
 
     func nextBatch() async throws(CheckError) -> [SweepResult]? {

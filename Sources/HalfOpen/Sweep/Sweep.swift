@@ -62,6 +62,10 @@ public final class Sweep: Sendable {
     #endif
   }
 
+  /// Targets that can't be probed, since no way leads to them: known from the start. The connect engine finds out as it
+  /// goes, and counts them in `progress`.
+  public var faults: [SweepFault] { run.faults }
+
   /// How far it is.
   public var progress: SweepProgress { run.progress }
 
@@ -87,6 +91,7 @@ public final class Sweep: Sendable {
 
 /// What runs a sweep.
 protocol SweepRun: Sendable {
+  var faults: [SweepFault] { get }
   var progress: SweepProgress { get }
   func nextBatch() async throws(CheckError) -> [SweepResult]?
   func changeRate(_ change: @Sendable (Double) -> Double)

@@ -31,8 +31,8 @@ public struct SweepPlan: Sendable {
   public var seed: UInt64
   /// The ways to the targets, each once.
   public var ways: [Way]
-  /// Targets without a way: one line for each kind.
-  public var faults: [String]
+  /// Targets that no way leads to.
+  public var faults: [SweepFault]
   /// Source ports that would be taken, one for each pass. Others may be free by then.
   public var sourcePorts: [UInt16]
   /// The first packets as tcpdump prints them. The sequence numbers of a real run are its own.
@@ -65,7 +65,7 @@ extension Sweep {
     return SweepPlan(
       backend: backend, why: why, targets: count, mostProbes: isTooMany ? .max : probes, seed: outline.seed,
       ways: job.ways(isPacket: isPacket),
-      faults: job.paths.faults.map { "\($0.targets) from \($0.range.first) to \($0.range.last): \($0.error)" },
+      faults: job.paths.faults.map(SweepFault.init),
       sourcePorts: isPacket ? job.ports : [],
       firstPackets: isPacket ? job.firstPackets(packets, pass: resume?.pass ?? 0, from: resume?.cursor ?? 0) : [])
   }

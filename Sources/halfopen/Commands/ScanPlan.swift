@@ -48,7 +48,7 @@ struct ScanPlan: Sendable {
       let count = part.addresses.map { "\($0) addresses" } ?? "2^64 addresses or more"
       return ("left out", "\(count) of \(part.reserved.range) (\(part.reserved.purpose))")
     }
-    rows += plan.faults.map { ("no route", $0) }
+    rows += plan.faults.map { ("no route", "\($0.targets) from \($0.first) to \($0.last): \($0.error)") }
     rows.append(("order", "from --seed \(plan.seed)"))
     if let resume = start.resume {
       rows.append(("resumed", "pass \(resume.checkpoint.pass + 1), from place \(resume.checkpoint.cursor) on"))

@@ -7,6 +7,7 @@ import HalfOpenLinux
 protocol RunningSweep: Sendable {
   var backend: CheckResult.Backend { get }
   var why: String { get }
+  var faults: [SweepFault] { get }
   var progress: SweepProgress { get }
   func nextBatch() async throws(CheckError) -> [SweepResult]?
   func changeRate(_ change: @Sendable (Double) -> Double)
@@ -82,7 +83,9 @@ struct ScanRun: Sendable {
     let checkpoint = try await checkpoint(start, at: path, sweep: sweep, outputs: outputs, onFailure: stop)
     if !isEarly { try await giveUpRights(start, sweep) }
     interruption.onChange { isMore in sweep.changeRate { $0 * (isMore ? 1.05 : 1 / 1.05) } }
-    for fault in start.targets.faults { await outputs.write(fault) }
+    // Who resumes has them in his files.
+    let unreached = start.resume == nil ? sweep.faults.map(FaultLine.init) : []
+    for fault in start.targets.faults + unreached { await outputs.write(fault) }
     let failure = await interruption.run {
       await follow(sweep, outputs: outputs, checkpoint: checkpoint, output: start.command.output)
     }

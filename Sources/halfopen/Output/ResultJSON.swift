@@ -53,6 +53,7 @@ enum ResultJSON {
     record.field("time", time: fault.time)
     record.field("target", fault.target)
     if let port = fault.port { record.field("port", port) }
+    if let targets = fault.targets { record.field("targets", targets) }
     record.field("error", "\(fault.error.code)")
     if let errno = fault.error.errno { record.field("errno", errno.name) }
     record.field("message", "\(fault.error)")

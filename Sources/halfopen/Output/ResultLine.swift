@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HalfOpen
+import HalfOpenLinux
 import HalfOpenWire
 
 /// A result as it is about to be written.
@@ -43,10 +44,19 @@ struct ResultLine: Sendable {
 /// A fault on our side, or input that makes no sense, as it is about to be written.
 struct FaultLine: Sendable {
   var time: Int64
-  /// The host, or the text that could not be read.
+  /// The host, the hosts from one to another, or the text that could not be read.
   var target: String
   var port: UInt16?
+  /// How many, where it is about several.
+  var targets: UInt64?
   var error: CheckError
   /// The input is at fault, not the network.
   var isInput = false
+}
+
+extension FaultLine {
+  init(_ fault: SweepFault) {
+    self.init(
+      time: realtimeNanoseconds(), target: "\(fault.range)", targets: fault.targets, error: fault.error)
+  }
 }

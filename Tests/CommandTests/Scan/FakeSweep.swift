@@ -11,6 +11,7 @@ import Synchronization
 final class FakeSweep: RunningSweep {
   let backend = CheckResult.Backend.packet
   let why = "it is made up"
+  let faults: [SweepFault] = []
   struct State {
     /// Results given so far in this run, and where it began.
     var given: UInt64 = 0

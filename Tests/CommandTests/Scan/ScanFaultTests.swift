@@ -75,6 +75,23 @@ import Testing
     #expect(process.waitForExit(timeout: .seconds(20)) == 130)
   }
 
+  /// A fault of ours is no verdict, but on record: once for all that have it, and not again by who resumes.
+  @Test func whereNoRouteLeadsIsOnRecord() async throws {
+    let job = ["10.9.0.0/31", "203.0.113.0/30", "-p", "80,81", "-o", "jsonl=\(folder.file("a"))", "--no-progress"]
+    let end = try await scan(job)
+    let notice = "no route to 203.0.113.0: netlink request: Network is unreachable; see `ip route get 203.0.113.0`"
+    #expect(end.exitCode == 75 && end.errors.contains("\(notice): 8 targets from 203.0.113.0 to 203.0.113.3"))
+    let lines = try folder.text("a").split(separator: "\n")
+    let faults = lines.filter { $0.contains(#""type":"error""#) }
+    #expect(lines.count == 4 && faults.count == 1)
+    let members = #""target":"203.0.113.0/30","targets":8,"error":"no-route","errno":"ENETUNREACH","message":"no route"#
+    #expect(faults.first?.contains(members) == true, "\(faults)")
+    let partly = try await scan(job + ["--checkpoint", folder.file("c"), "--max-results", "1"])
+    let rest = try await scan(["--resume", folder.file("c"), "--no-progress"])
+    #expect(rest.exitCode == 75, "\(partly.errors) \(rest.errors)")
+    #expect(try folder.text("a").split(separator: "\n").filter { $0.contains(#""type":"error""#) }.count == 1)
+  }
+
   /// Nothing leaves, nothing is written, and no right is needed.
   @Test(arguments: [[], ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]])
   func aDryRunSendsNothing(prefix: [String]) async throws {

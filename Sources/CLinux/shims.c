@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,6 +18,20 @@ int clinux_sendmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count,
 }
 int clinux_recvmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count) {
   return recvmmsg(fd, (struct mmsghdr *)messages, count, MSG_DONTWAIT, NULL);
+}
+ssize_t clinux_recv_stamped(int fd, void *bytes, size_t room, struct timespec *stamp) {
+  union {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(sizeof *stamp)];
+  } control;
+  struct iovec part = {.iov_base = bytes, .iov_len = room};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_TRUNC);
+  // The stamp is the only control message that was asked for.
+  struct cmsghdr *first = length < 0 ? NULL : CMSG_FIRSTHDR(&message);
+  if (first != NULL) memcpy(stamp, CMSG_DATA(first), sizeof *stamp);
+  return length;
 }
 int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
   return accept4(fd, address, length, flags);

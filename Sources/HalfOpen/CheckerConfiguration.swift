@@ -16,6 +16,15 @@ public struct CheckerConfiguration: Hashable, Sendable {
     case none
   }
 
+  /// Where replies wait for the packet engine.
+  public enum ReplyBuffer: Hashable, Sendable {
+    /// libpcap's ring: room for tens of thousands. Opening it holds up the first check on an interface by some 12 ms.
+    case ring
+    /// A packet socket's queue: there at once, with room for some hundred. For an engine with few checks at a time.
+    /// Where the kind of interface, or `any`, needs libpcap it is the ring all the same.
+    case socket
+  }
+
   /// The interface to send from, by name; nil for the one the route says.
   public var interface: String?
   /// The source address for targets of its family; nil for the route's. The packet engine also takes one that is not
@@ -30,6 +39,8 @@ public struct CheckerConfiguration: Hashable, Sendable {
   public var reset: ResetPolicy
   /// Further interfaces to look for replies on, or `any`. Packet engine only.
   public var captureInterfaces: [String]
+  /// Where replies wait to be read. Packet engine only.
+  public var replyBuffer: ReplyBuffer
   /// The TCP options of a SYN. Packet engine only: the kernel chooses its own.
   public var tcpOptions: TCPOptionLayout
   /// The time to live or hop limit of a SYN, nil for 64. Packet engine only.
@@ -42,8 +53,8 @@ public struct CheckerConfiguration: Hashable, Sendable {
   /// A configuration by parts.
   public init(
     interface: String? = nil, source: IPAddress? = nil, sourcePorts: ClosedRange<UInt16>? = nil, mark: UInt32? = nil,
-    reset: ResetPolicy = .auto, captureInterfaces: [String] = [], tcpOptions: TCPOptionLayout = .mss,
-    ttl: UInt8? = nil, maximumPorts: Int = 1024
+    reset: ResetPolicy = .auto, captureInterfaces: [String] = [], replyBuffer: ReplyBuffer = .ring,
+    tcpOptions: TCPOptionLayout = .mss, ttl: UInt8? = nil, maximumPorts: Int = 1024
   ) {
     self.interface = interface
     self.source = source
@@ -51,6 +62,7 @@ public struct CheckerConfiguration: Hashable, Sendable {
     self.mark = mark
     self.reset = reset
     self.captureInterfaces = captureInterfaces
+    self.replyBuffer = replyBuffer
     self.tcpOptions = tcpOptions
     self.ttl = ttl
     self.maximumPorts = maximumPorts

@@ -40,13 +40,13 @@ package struct LinkSocket: ~Copyable, Sendable {
 
 extension Descriptor {
   /// A packet socket that receives nothing before it is bound.
-  static func packetSocket() throws(SystemCallError) -> Descriptor {
+  package static func packetSocket() throws(SystemCallError) -> Descriptor {
     let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
     return try Descriptor(opening: "socket(AF_PACKET)") { socket(AF_PACKET, type, 0) }
   }
 
   /// - Parameter protocol: what is received: `ETH_P_ALL` for everything, 0 for nothing.
-  func bind(toLink interfaceIndex: UInt32, protocol number: CInt) throws(SystemCallError) {
+  package func bind(toLink interfaceIndex: UInt32, protocol number: CInt) throws(SystemCallError) {
     var address = sockaddr_ll()
     address.sll_family = UInt16(AF_PACKET)
     address.sll_protocol = UInt16(truncatingIfNeeded: number).bigEndian
@@ -70,7 +70,7 @@ extension Descriptor {
 }
 
 /// Gives a buffer its size, past the system's limit where the process may.
-func setBuffer(_ fd: CInt, _ forced: CInt, _ option: CInt, _ bytes: Int) throws(SystemCallError) {
+package func setBuffer(_ fd: CInt, _ forced: CInt, _ option: CInt, _ bytes: Int) throws(SystemCallError) {
   let bytes = CInt(clamping: bytes)
   do throws(SystemCallError) { try setOption(fd, SOL_SOCKET, forced, bytes, "setsockopt(SO_…BUFFORCE)") } catch {
     try setOption(fd, SOL_SOCKET, option, bytes, "setsockopt(SO_…BUF)")

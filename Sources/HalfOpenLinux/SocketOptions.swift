@@ -3,7 +3,7 @@
 import Glibc
 
 /// Sets an option that is one int.
-func setOption(
+package func setOption(
   _ fd: CInt, _ level: CInt, _ option: CInt, _ value: CInt, _ call: StaticString
 ) throws(SystemCallError) {
   var value = value

@@ -8,7 +8,7 @@
   import SystemPackage
 
   /// A libpcap handle, live or on a file. For one thread at a time.
-  @safe package struct Capture: ~Copyable, @unchecked Sendable {
+  @safe package struct Capture: LiveCapture, ~Copyable, @unchecked Sendable {
     /// The interface or file.
     package let name: String
     package let linkType: CaptureLinkType
@@ -84,7 +84,7 @@
     package mutating func dispatch(
       max: Int = .max, _ body: (_ bytes: Span<UInt8>, _ originalLength: Int, _ nanoseconds: Int64) -> Void
     ) throws(CaptureError) -> Int {
-      try unsafe checkLink(handle, name)
+      try unsafe checkLink(pcap_fileno(handle), name)
       var total = 0
       while total < max {
         let wanted = min(max - total, unsafe inbox.pointee.capacity)
@@ -123,17 +123,8 @@
     /// Lets the kernel hand out less than the present filter. Unlike `replaceFilter`, which drains the socket, it loses
     /// nothing on the way. For Ethernet: libpcap adapts the programs of cooked captures.
     ///
-    /// The corresponding C function is `setsockopt` with `SO_ATTACH_FILTER`.
     package mutating func narrowFilter(_ text: String) throws(CaptureError) {
-      var program = unsafe try compiled(handle, text)
-      defer { unsafe pcap_freecode(&program) }
-      let filter = unsafe UnsafeMutableRawPointer(program.bf_insns)?.assumingMemoryBound(to: sock_filter.self)
-      var code = unsafe sock_fprog(len: CUnsignedShort(truncatingIfNeeded: program.bf_len), filter: filter)
-      let size = unsafe socklen_t(MemoryLayout<sock_fprog>.size)
-      // SAFETY: libpcap's instructions are the kernel's (bpf_insn, sock_filter), and the kernel copies them.
-      guard unsafe setsockopt(pcap_fileno(handle), SOL_SOCKET, SO_ATTACH_FILTER, &code, size) == 0 else {
-        throw CaptureError(.filter, text, "the kernel refuses it (errno \(errno))")
-      }
+      try unsafe FilterProgram(text, for: handle).attach(to: pcap_fileno(handle))
     }
 
     /// Puts another filter in place of the present one.
@@ -163,7 +154,7 @@
     unsafe pcap_set_promisc(handle, 0)
     unsafe pcap_set_buffer_size(handle, options.bufferSize)
     switch options.delivery {
-    case .immediate: unsafe pcap_set_immediate_mode(handle, 1)
+    case .immediate, .queued: unsafe pcap_set_immediate_mode(handle, 1)
     case .batched(let milliseconds): unsafe pcap_set_timeout(handle, milliseconds)
     }
     // Refused where the system has microseconds only; `hasNanoseconds` then says so.
@@ -196,14 +187,14 @@
     switch options.direction {
     case .both:
       direction = PCAP_D_INOUT
-      unsafe setIgnoreOutgoing(handle, 0)
+      unsafe setIgnoreOutgoing(pcap_fileno(handle), false)
     // libpcap drops every outgoing packet of "lo" (linux_check_direction in pcap-linux.c): out alone would see nothing.
     case .outgoing where options.interface == "lo": return
     case .outgoing: direction = PCAP_D_OUT
     case .incoming:
       direction = PCAP_D_IN
       // libpcap looks at the direction when the packet has been copied; the kernel can leave it out (since 4.20).
-      unsafe setIgnoreOutgoing(handle, 1)
+      unsafe setIgnoreOutgoing(pcap_fileno(handle), true)
     }
     let status = unsafe pcap_setdirection(handle, direction)
     guard status == 0 else {
@@ -211,50 +202,9 @@
     }
   }
 
-  /// Throws what happened to the interface since the last call. libpcap 1.10 takes an interface that goes down for idle.
-  private func checkLink(_ handle: OpaquePointer, _ name: String) throws(CaptureError) {
-    let fd = unsafe pcap_fileno(handle)
-    var (pending, length) = (CInt(0), socklen_t(MemoryLayout<CInt>.size))
-    // SAFETY: the kernel writes one int. A file's descriptor gives ENOTSOCK and leaves 0.
-    guard unsafe getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &length) == 0, pending == ENETDOWN else { return }
-    var address = sockaddr_ll()
-    length = socklen_t(MemoryLayout<sockaddr_ll>.size)
-    // SAFETY: the kernel writes at most `length` bytes.
-    _ = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(fd, $0, &length) }
-    }
-    // The socket loses its index when the interface is removed (packet_notifier in net/packet/af_packet.c).
-    let isGone = address.sll_ifindex <= 0
-    throw CaptureError(
-      isGone ? .interfaceGone : .interfaceDown, name, isGone ? "the interface is gone" : "the interface went down",
-      errno: isGone ? .operationNotSupportedByDevice : .networkDown)
-  }
-
-  /// A kernel without it leaves the work to libpcap.
-  private func setIgnoreOutgoing(_ handle: OpaquePointer, _ value: CInt) {
-    var value = value
-    // SAFETY: the kernel reads one int.
-    _ = unsafe setsockopt(
-      pcap_fileno(handle), SOL_PACKET, CInt(CLINUX_PACKET_IGNORE_OUTGOING), &value, socklen_t(MemoryLayout<CInt>.size))
-  }
-
   private func setFilter(_ handle: OpaquePointer, _ text: String) throws(CaptureError) {
     guard !text.isEmpty else { return }
-    var program = unsafe try compiled(handle, text)
-    defer { unsafe pcap_freecode(&program) }
-    guard unsafe pcap_setfilter(handle, &program) == 0 else {
-      throw CaptureError(.filter, text, unsafe lastError(handle))
-    }
-  }
-
-  /// The caller frees the program.
-  func compiled(_ handle: OpaquePointer, _ text: String) throws(CaptureError) -> bpf_program {
-    var program = unsafe bpf_program()
-    // SAFETY: `program` is written by the call, and left empty where it fails.
-    guard unsafe pcap_compile(handle, &program, text, 1, 0xffff_ffff) == 0 else {
-      throw CaptureError(.filter, text, unsafe lastError(handle))
-    }
-    return unsafe program
+    try unsafe FilterProgram(text, for: handle).set(on: handle)
   }
 
   /// The text in one of libpcap's error buffers.
@@ -262,7 +212,7 @@
     String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  private func lastError(_ handle: OpaquePointer) -> String {
+  func lastError(_ handle: OpaquePointer) -> String {
     // SAFETY: a text inside the handle, copied here.
     unsafe pcap_geterr(handle).map { unsafe String(cString: $0) } ?? ""
   }

@@ -10,6 +10,8 @@
       case immediate
       /// The kernel collects packets for so long: fewest wake-ups.
       case batched(milliseconds: Int32)
+      /// `immediate`, where the link allows it without a ring: see `SocketCapture`. Only `liveCapture` heeds it.
+      case queued
     }
 
     package enum Direction: Hashable, Sendable {
@@ -30,7 +32,7 @@
     /// Bytes kept of each packet. No fewer than the filter looks at: libpcap filters the first packets itself, by what is
     /// kept of them.
     package var snapLength: Int32
-    /// The kernel's ring, in bytes.
+    /// The kernel's ring, in bytes. A socket's queue gets no more than `net.core.rmem_max` without CAP_NET_ADMIN.
     package var bufferSize: Int32
 
     package init(

@@ -222,6 +222,15 @@ import Testing
     #expect(all.isQuiet && all.isVerbose)
     #expect(Array(try plan(["-p80,443", "a.example"]).targets[0].ports) == [80, 443])
   }
+
+  @Test(arguments: [
+    (["h:80"], true), (["h:1-32", "i:1-32"], true), (["h:1-32", "i:1-33"], false),
+    (["h:80", "--all-addresses"], false),
+    (["h:80", "--targets", "-"], false), (["h:1-9999", "--targets", "-", "--concurrency", "64"], true),
+  ])
+  func fewChecksAtATimeNeedNoRing(_ arguments: [String], _ few: Bool) throws {
+    #expect(try plan(arguments).replyBuffer == (few ? .socket : .ring))
+  }
 }
 
 private func plan(_ arguments: [String]) throws -> CheckPlan { try CheckCommand.parse(arguments).plan() }

@@ -10,10 +10,16 @@
   import Testing
 
   @Suite(.requiresNetworkNamespace) struct CaptureTests {
-    @Test(arguments: [CaptureOptions.Direction.incoming, .outgoing, .both])
-    func onLoopbackEachPacketIsSeenOnce(_ direction: CaptureOptions.Direction) async throws {
+    /// With libpcap's ring and with a socket's queue.
+    static let deliveries = [CaptureOptions.Delivery.immediate, .queued]
+
+    @Test(arguments: [CaptureOptions.Direction.incoming, .outgoing, .both], deliveries)
+    func onLoopbackEachPacketIsSeenOnce(
+      _ direction: CaptureOptions.Direction, _ delivery: CaptureOptions.Delivery
+    ) async throws {
       let seen = try await withPrivateNetwork { _ in
-        var capture = try Capture(CaptureOptions(interface: "lo", filter: "tcp[13] & 0x02 != 0", direction: direction))
+        var capture = try start(
+          CaptureOptions(interface: "lo", filter: "tcp[13] & 0x02 != 0", direction: direction, delivery: delivery))
         try sendSYNs(1000..<1010, to: "127.0.0.1")
         return try capture.collect(10, andThen: 100)
       }
@@ -34,12 +40,18 @@
       }
     }
 
-    @Test func stampsAreNanosecondsOfNow() async throws {
+    @Test func theRingStampsNanoseconds() async throws {
+      try await withPrivateNetwork { _ in
+        let isPrecise = try Capture(CaptureOptions(interface: "lo")).hasNanoseconds
+        #expect(isPrecise)
+      }
+    }
+
+    @Test(arguments: deliveries) func stampsAreNanosecondsOfNow(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork { _ in
         let before = realtimeNanoseconds()
-        var capture = try Capture(CaptureOptions(interface: "lo", filter: "tcp[13] & 0x02 != 0"))
-        let isPrecise = capture.hasNanoseconds
-        #expect(isPrecise)
+        var capture = try start(
+          CaptureOptions(interface: "lo", filter: "tcp[13] & 0x02 != 0", delivery: delivery))
         try sendSYNs(1..<33, to: "127.0.0.1")
         let seen = try capture.collect(32)
         let after = realtimeNanoseconds()
@@ -48,18 +60,22 @@
       }
     }
 
-    @Test func snapLengthCutsAndTheRealLengthIsKept() async throws {
+    @Test(arguments: deliveries)
+    func snapLengthCutsAndTheRealLengthIsKept(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork { _ in
-        var capture = try Capture(CaptureOptions(interface: "lo", filter: "tcp", snapLength: 34))
+        var capture = try start(
+          CaptureOptions(interface: "lo", filter: "tcp", delivery: delivery, snapLength: 34))
         try sendSYNs(7..<8, to: "127.0.0.1")
         let packet = try #require(try capture.collect(1).first)
         #expect(packet.bytes.count == 34 && packet.originalLength == 54)
       }
     }
 
-    @Test func dispatchTakesNoMoreThanAskedAndCountsAll() async throws {
+    @Test(arguments: deliveries)
+    func dispatchTakesNoMoreThanAskedAndCountsAll(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork { _ in
-        var capture = try Capture(CaptureOptions(interface: "lo", filter: "tcp[13] & 0x02 != 0"))
+        var capture = try start(
+          CaptureOptions(interface: "lo", filter: "tcp[13] & 0x02 != 0", delivery: delivery))
         try sendSYNs(1..<601, to: "127.0.0.1")
         try capture.waitUntilReceived(600)
         #expect(try capture.count(max: 7) == 7)
@@ -70,13 +86,15 @@
       }
     }
 
-    @Test func aFullRingIsCountedAsDrops() async throws {
+    @Test(arguments: deliveries) func whatFindsNoRoomIsCounted(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork { _ in
-        var capture = try Capture(
-          CaptureOptions(interface: "lo", filter: "tcp[13] & 0x02 != 0", snapLength: 65535, bufferSize: 1 << 18))
+        var capture = try start(
+          CaptureOptions(
+            interface: "lo", filter: "tcp[13] & 0x02 != 0", delivery: delivery, snapLength: 65535,
+            bufferSize: 1 << 18))
         try sendSYNs(1..<3001, to: "127.0.0.1")
         try capture.waitUntilReceived(3000)
-        let read = try capture.dispatch { _, _, _ in }
+        let read = try capture.count()
         let statistics = try capture.statistics()
         #expect(statistics.droppedByKernel > 0)
         #expect(UInt64(read) + statistics.droppedByKernel == 3000)
@@ -93,9 +111,11 @@
       #expect(seen.map { $0.sourcePort(link: 14) } == Array(1..<501))
     }
 
-    @Test func anyInterfaceIsCookedAndNamesTheInterface() async throws {
+    @Test(arguments: deliveries)
+    func anyInterfaceIsCookedAndNamesTheInterface(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork(veth) { _ in
-        var capture = try Capture(CaptureOptions(interface: "any", filter: "tcp[13] & 0x02 != 0"))
+        var capture = try start(
+          CaptureOptions(interface: "any", filter: "tcp[13] & 0x02 != 0", delivery: delivery))
         let link = capture.linkType
         #expect(link == .linuxCooked2)
         try sendSYNs(3000..<3003, to: "192.0.2.2")
@@ -106,20 +126,23 @@
       }
     }
 
-    @Test func tunIsRaw() async throws {
+    @Test(arguments: deliveries) func tunIsRaw(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork(["tuntap add tun0 mode tun", "link set tun0 up"]) { _ in
-        let capture = try Capture(CaptureOptions(interface: "tun0"))
+        let capture = try start(CaptureOptions(interface: "tun0", delivery: delivery))
         let link = capture.linkType
         #expect(link == .raw)
       }
     }
 
-    @Test(arguments: [CaptureOptions.Direction.incoming, .both])
-    func theReplyFilterWorksInTheKernel(_ direction: CaptureOptions.Direction) async throws {
+    @Test(arguments: [CaptureOptions.Direction.incoming, .both], deliveries)
+    func theReplyFilterWorksInTheKernel(
+      _ direction: CaptureOptions.Direction, _ delivery: CaptureOptions.Delivery
+    ) async throws {
       try await withPrivateNetwork { _ in
         let filter = ReplyFilter(
           addresses: [.init(.v4(IPv4Address(127, 0, 0, 1)))], ports: [4000...4009], linkType: .ethernet)
-        var capture = try Capture(CaptureOptions(interface: "lo", filter: filter.text, direction: direction))
+        var capture = try start(
+          CaptureOptions(interface: "lo", filter: filter.text, direction: direction, delivery: delivery))
         // Nothing listens: a RST for every SYN, the last ten of them for other ports.
         try sendSYNs(4000..<4020, to: "127.0.0.1")
         let seen = try capture.collect(10, andThen: 100)
@@ -143,9 +166,11 @@
       }
     }
 
-    @Test func aCaptureGoesOnWhenTheInterfaceIsUpAgain() async throws {
+    @Test(arguments: deliveries)
+    func aCaptureGoesOnWhenTheInterfaceIsUpAgain(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork(veth) { network in
-        var capture = try Capture(CaptureOptions(interface: "vb", filter: "tcp[13] & 0x02 != 0"))
+        var capture = try start(
+          CaptureOptions(interface: "vb", filter: "tcp[13] & 0x02 != 0", delivery: delivery))
         try network.ip("link set vb down")
         #expect(code { _ = try capture.collect(.max) } == .interfaceDown)
         try network.ip("link set vb up")
@@ -159,24 +184,55 @@
       }
     }
 
-    @Test func faultsHaveTheirOwnCodes() async throws {
+    @Test(arguments: deliveries) func faultsHaveTheirOwnCodes(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork(veth + ["link set va down"]) { _ in
-        #expect(code { _ = try Capture(CaptureOptions(interface: "nosuch0")) } == .noSuchInterface)
-        #expect(code { _ = try Capture(CaptureOptions(interface: "lo", filter: "tcp port http or or")) } == .filter)
-        #expect(code { _ = try Capture(CaptureOptions(interface: "va")) } == .interfaceDown)
+        let fault = { (interface: String, filter: String) in
+          code { _ = try start(CaptureOptions(interface: interface, filter: filter, delivery: delivery)) }
+        }
+        #expect(fault("nosuch0", "") == .noSuchInterface)
+        #expect(fault("lo", "tcp port http or or") == .filter)
+        #expect(fault("va", "") == .interfaceDown)
+      }
+    }
+
+    @Test func aFileThatIsNotThereIsAnError() async throws {
+      try await withPrivateNetwork { _ in
         #expect(code { _ = try Capture(file: "/nonexistent/file.pcap") } == .file)
       }
     }
 
-    @Test(arguments: [
-      ("link del va", CaptureError.Code.interfaceGone), ("link set va down", .interfaceDown),
-    ])
-    func anInterfaceThatFailsDuringTheCaptureIsAnError(_ command: String, _ expected: CaptureError.Code) async throws {
+    @Test(
+      arguments: [
+        ("link del va", CaptureError.Code.interfaceGone), ("link set va down", .interfaceDown),
+      ], deliveries)
+    func anInterfaceThatFailsDuringTheCaptureIsAnError(
+      _ fault: (command: String, code: CaptureError.Code), _ delivery: CaptureOptions.Delivery
+    ) async throws {
       try await withPrivateNetwork(veth) { network in
-        var capture = try Capture(CaptureOptions(interface: "va"))
-        _ = try capture.dispatch { _, _, _ in }
-        try network.ip(command)
-        #expect(code { _ = try capture.collect(.max) } == expected)
+        var capture = try start(CaptureOptions(interface: "va", delivery: delivery))
+        _ = try capture.count()
+        try network.ip(fault.command)
+        #expect(code { _ = try capture.collect(.max) } == fault.code)
+      }
+    }
+
+    @Test(arguments: deliveries)
+    func outgoingPacketsAndAnotherFilterCanBeHadLater(_ delivery: CaptureOptions.Delivery) async throws {
+      try await withPrivateNetwork(veth) { _ in
+        var capture = try start(
+          CaptureOptions(interface: "va", filter: "tcp dst port 80", direction: .both, delivery: delivery))
+        let ports = { (capture: inout any LiveCapture & ~Copyable, count: Int, first: UInt16) in
+          try sendSYNs(first..<first + 5, to: "192.0.2.2")
+          return try capture.collect(count, andThen: 100).map { $0.sourcePort(link: 14) }
+        }
+        #expect(try ports(&capture, 5, 2000) == Array(2000..<2005))
+        try capture.ignoreOutgoing(true)
+        #expect(try ports(&capture, 0, 2100) == [])
+        try capture.ignoreOutgoing(false)
+        try capture.narrowFilter("tcp src port 2203")
+        #expect(try ports(&capture, 1, 2200) == [2203])
+        try capture.replaceFilter("tcp src portrange 2302-2303")
+        #expect(try ports(&capture, 2, 2300) == [2302, 2303])
       }
     }
 
@@ -193,6 +249,10 @@
         return (error as? CaptureError)?.code
       }
     }
+  }
+
+  private func start(_ options: CaptureOptions) throws(CaptureError) -> any LiveCapture & ~Copyable {
+    try liveCapture(options) { _ in options.filter }
   }
 
   // MARK: - Packets to capture
@@ -254,9 +314,11 @@
   }
 
   extension Capture {
-    mutating func count(max: Int = .max) throws(CaptureError) -> Int { try dispatch(max: max) { _, _, _ in } }
-
     static func boxed(_ options: CaptureOptions) throws(CaptureError) -> BoxedCapture { try BoxedCapture(options) }
+  }
+
+  extension LiveCapture where Self: ~Copyable {
+    mutating func count(max: Int = .max) throws(CaptureError) -> Int { try dispatch(max: max) { _, _, _ in } }
 
     /// Waits until the kernel has counted so many packets, dropped ones among them: on a busy machine its part of lo
     /// runs later.
@@ -278,7 +340,7 @@
       var entry = pollfd(fd: descriptor, events: CShort(POLLIN), revents: 0)
       // SAFETY: one pollfd is read and written.
       _ = unsafe poll(&entry, 1, milliseconds)
-      try dispatch { bytes, length, nanoseconds in
+      try dispatch(max: .max) { bytes, length, nanoseconds in
         seen.append(
           Seen(bytes: bytes.indices.map { bytes[$0] }, originalLength: length, nanoseconds: nanoseconds))
       }

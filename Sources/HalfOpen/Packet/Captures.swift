@@ -10,13 +10,15 @@
   final class Captures {
     /// One open capture.
     final class Entry {
-      var capture: Capture
+      var capture: any LiveCapture & ~Copyable
       let interface: UInt32
       let linkType: HalfOpenWire.LinkType
       let isLoopback: Bool
       var covered: Set<IPAddress>
 
-      init(_ capture: consuming Capture, interface: UInt32, isLoopback: Bool, covered: Set<IPAddress>) {
+      init(
+        _ capture: consuming any LiveCapture & ~Copyable, interface: UInt32, isLoopback: Bool, covered: Set<IPAddress>
+      ) {
         linkType = HalfOpenWire.LinkType(rawValue: capture.linkType.rawValue)
         self.capture = capture
         self.interface = interface
@@ -29,17 +31,19 @@
     private let routes: Routes
     private let ports: ClosedRange<UInt16>
     private let watchesResets: Bool
+    private let buffer: CheckerConfiguration.ReplyBuffer
     private let source: IPAddress?
     private var hasAny: Bool { entries.contains { $0.interface == 0 } }
     private var wishes: [(interface: UInt32, watch: Bool)] = []
     private var lost: UInt64 = 0
 
-    /// - Parameter watchesResets: captures begin with outgoing RSTs among what they see.
-    init(routes: Routes, ports: ClosedRange<UInt16>, watchesResets: Bool, source: IPAddress?) {
+    init(routes: Routes, ports: ClosedRange<UInt16>, _ configuration: CheckerConfiguration) {
       self.routes = routes
       self.ports = ports
-      self.watchesResets = watchesResets
-      self.source = source
+      // Captures begin with outgoing RSTs among what they see.
+      watchesResets = configuration.reset == .auto
+      buffer = configuration.replyBuffer
+      source = configuration.source
     }
 
     /// Opens a capture by name: an interface, or `any`.
@@ -70,11 +74,11 @@
       let covered =
         isLoopback || name == "any" ? [] : Set(routes.addresses() + [source, self.source].compactMap { $0 })
       let options = CaptureOptions(
-        interface: name, direction: watchesResets && !isLoopback ? .both : .incoming, snapLength: 128,
+        interface: name, direction: watchesResets && !isLoopback ? .both : .incoming,
+        delivery: buffer == .socket ? .queued : .immediate, snapLength: 128,
         bufferSize: 4 << 20)
       do throws(CaptureError) {
-        var capture = try Capture(options)
-        try capture.replaceFilter(filter(covered, linkType: capture.linkType))
+        let capture = try liveCapture(options) { filter(covered, linkType: $0) }
         let entry = Entry(capture, interface: interface, isLoopback: isLoopback, covered: covered)
         guard entry.linkType.isSupported else {
           throw CaptureError(.other, name, "its link type \(entry.linkType.rawValue) is not known here")

@@ -67,8 +67,7 @@
       }
       routes = try Routes(configuration)
       ports = try SourcePorts(range: configuration.sourcePorts, count: configuration.maximumPorts)
-      captures = Captures(
-        routes: routes, ports: ports.window, watchesResets: configuration.reset == .auto, source: configuration.source)
+      captures = Captures(routes: routes, ports: ports.window, configuration)
       batch4 = TransmitBatch(capacity: PacketLoop.batch)
       batch6 = TransmitBatch(capacity: PacketLoop.batch)
       for name in configuration.captureInterfaces {

@@ -10,14 +10,17 @@
   final class SweepCaptures {
     /// One open capture.
     final class Entry {
-      var capture: Capture
+      var capture: any LiveCapture & ~Copyable
       let interface: UInt32
       let linkType: HalfOpenWire.LinkType
       let isLoopback: Bool
       let filter: ReplyFilter
       var isWatching: Bool
 
-      init(_ capture: consuming Capture, interface: UInt32, isLoopback: Bool, filter: ReplyFilter, isWatching: Bool) {
+      init(
+        _ capture: consuming any LiveCapture & ~Copyable, interface: UInt32, isLoopback: Bool, filter: ReplyFilter,
+        isWatching: Bool
+      ) {
         linkType = HalfOpenWire.LinkType(rawValue: capture.linkType.rawValue)
         self.capture = capture
         self.interface = interface
@@ -64,23 +67,27 @@
       // In batches libpcap's ring has blocks of 256 KiB (create_ring in pcap-linux.c), and each batch closes one, however
       // little it holds: 32 blocks last 320 ms while nobody reads. Without, 1 MiB holds some 5,000 answers.
       let isBatched = SweepCaptures.isBatched(job)
+      let options = CaptureOptions(
+        interface: name, direction: isWatching && !isLoopback ? .both : .incoming,
+        delivery: isBatched ? .batched(milliseconds: 10) : SweepCaptures.isSmall(job) ? .queued : .immediate,
+        snapLength: SweepCaptures.snapLength, bufferSize: isBatched ? 8 << 20 : 1 << 20)
+      let filter = { linkType in
+        ReplyFilter(addresses: sources.map { .init($0) }, ports: job.ports.map { $0...$0 }, linkType: linkType)
+      }
       do throws(CaptureError) {
-        var capture = try Capture(
-          CaptureOptions(
-            interface: name, direction: isWatching && !isLoopback ? .both : .incoming,
-            delivery: isBatched ? .batched(milliseconds: 10) : .immediate, snapLength: SweepCaptures.snapLength,
-            bufferSize: isBatched ? 8 << 20 : 1 << 20))
-        let filter = ReplyFilter(
-          addresses: sources.map { .init($0) }, ports: job.ports.map { $0...$0 }, linkType: capture.linkType)
-        try capture.replaceFilter(isWatching ? filter.textWithResets : filter.text)
+        let capture = try liveCapture(options) { isWatching ? filter($0).textWithResets : filter($0).text }
+        let narrow = filter(capture.linkType)
         entries.append(
-          Entry(capture, interface: interface, isLoopback: isLoopback, filter: filter, isWatching: isWatching))
+          Entry(capture, interface: interface, isLoopback: isLoopback, filter: narrow, isWatching: isWatching))
       } catch {
         throw CheckError(error)
       }
     }
 
-    private static func isBatched(_ job: SweepJob) -> Bool { job.configuration.rate > 2000 }
+    private static func isBatched(_ job: SweepJob) -> Bool { !isSmall(job) && job.configuration.rate > 2000 }
+
+    /// So few targets that a socket's queue, which is there at once, holds every answer.
+    private static func isSmall(_ job: SweepJob) -> Bool { job.positions.count <= 64 }
 
     /// Outgoing packets of an interface need no longer be seen. It is done between two readings, in `settle`.
     func stopWatching(_ interface: UInt32) { settled.append(interface) }

@@ -186,4 +186,11 @@ struct CheckPlan: Sendable {
   var format: OutputFormat
   var isQuiet: Bool
   var isVerbose: Bool
+
+  /// A socket's queue holds the answers to a few dozen checks, and is there at once.
+  var replyBuffer: CheckerConfiguration.ReplyBuffer {
+    let isCounted = files.isEmpty && !allAddresses
+    let total = isCounted ? targets.reduce(0) { $0 + $1.ports.count } : .max
+    return min(total, concurrency) <= 64 ? .socket : .ring
+  }
 }

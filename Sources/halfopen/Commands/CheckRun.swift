@@ -12,8 +12,9 @@ struct CheckRun: Sendable {
   private let output: CInt
 
   init(plan: CheckPlan, engine: EngineOptions, interruption: Interruption) {
-    let mode = plan.options.mode
-    self.init(plan: plan, interruption: interruption) { () throws(CheckError) in try Engine.start(engine, mode: mode) }
+    self.init(plan: plan, interruption: interruption) { () throws(CheckError) in
+      try Engine.start(engine, mode: plan.options.mode, replyBuffer: plan.replyBuffer)
+    }
   }
 
   /// - Parameter output: the descriptor of the results.

@@ -53,7 +53,7 @@ struct DoctorFacts: Sendable {
   /// Starts the engine that a check would use and ends it again.
   mutating func addEngine(_ options: EngineOptions) async {
     do throws(CheckError) {
-      let started = try Engine.start(options, mode: .halfOpen)
+      let started = try Engine.start(options, mode: .halfOpen, replyBuffer: .socket)
       engine = .success(started.backend)
       why = started.why
       await started.checker.shutdown()

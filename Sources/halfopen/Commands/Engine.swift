@@ -13,28 +13,34 @@ struct Engine: Sendable {
   var warnings: [String] = []
 
   /// Starts the engine that `options` ask for.
-  static func start(_ options: EngineOptions, mode: CheckOptions.Mode) throws(CheckError) -> Engine {
+  static func start(
+    _ options: EngineOptions, mode: CheckOptions.Mode, replyBuffer: CheckerConfiguration.ReplyBuffer
+  ) throws(CheckError) -> Engine {
+    var configuration = options.configuration
+    configuration.replyBuffer = replyBuffer
     do throws(CheckError) {
-      return try started(options, mode: mode)
+      return try started(options, configuration, mode: mode)
     } catch {
       throw withGrant(error, options)
     }
   }
 
-  private static func started(_ options: EngineOptions, mode: CheckOptions.Mode) throws(CheckError) -> Engine {
+  private static func started(
+    _ options: EngineOptions, _ configuration: CheckerConfiguration, mode: CheckOptions.Mode
+  ) throws(CheckError) -> Engine {
     switch options.backend {
     case .connect:
-      return Engine(checker: try ConnectEngine(options.configuration), backend: .connect, why: "it was asked for")
+      return Engine(checker: try ConnectEngine(configuration), backend: .connect, why: "it was asked for")
     case .packet:
       #if HALFOPEN_LIBPCAP
-        return Engine(checker: try PacketEngine(options.configuration), backend: .packet, why: "it was asked for")
+        return Engine(checker: try PacketEngine(configuration), backend: .packet, why: "it was asked for")
       #else
         throw CheckError(
           .unsupported, subject: "--backend packet: this build has no libpcap",
           advice: "build with the default traits, or use --backend connect")
       #endif
     case .auto:
-      let automatic = try AutoChecker(options.configuration)
+      let automatic = try AutoChecker(configuration)
       var engine = Engine(checker: automatic, backend: automatic.backend, why: automatic.why)
       if mode == .full {
         engine.backend = .connect

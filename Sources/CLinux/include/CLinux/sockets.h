@@ -28,6 +28,8 @@ struct clinux_mmsghdr {
 int clinux_sendmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count, int flags);
 // Takes what waits and never waits itself.
 int clinux_recvmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count);
+// The next packet of a socket with SO_TIMESTAMPNS, cut to `room`, and when the kernel got it: its real length. Never waits.
+ssize_t clinux_recv_stamped(int fd, void *bytes, size_t room, struct timespec *stamp);
 int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 int clinux_unshare(int flags);
 int clinux_setns(int fd, int kind);
@@ -53,4 +55,5 @@ enum {
   CLINUX_IPV6_HDRINCL = 36,
   CLINUX_IPV6_FREEBIND = 78,
   CLINUX_PACKET_IGNORE_OUTGOING = 23,
+  CLINUX_SO_TIMESTAMPNS = 35,
 };

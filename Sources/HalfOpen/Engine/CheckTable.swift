@@ -50,8 +50,9 @@ package struct CheckTable<Detail> {
   /// How long outcomes may wait for more to come, while the loop has other things to do.
   private static var patience: Int64 { 10_000_000 }
 
-  /// Resumes callers, tells the streams that have new outcomes, and starts what they hold in reserve, see `takeSuccessors`. At the end of a
-  /// round, and a reader that has little to read not even then: to wake it costs as much as some checks.
+  /// Resumes callers, tells the streams that have new outcomes, and starts what they hold in reserve, see
+  /// `takeSuccessors`. At the end of a round, and a reader that has little to read not even then: to wake it costs as much
+  /// as some checks.
   /// - Parameter isResting: the loop may sleep after this, so nobody is left waiting.
   package mutating func flush(now: Instant, isResting: Bool) {
     callers.resume()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// First in, first out. Elements are moved from hand to hand and never copied, so that a reference in one is not counted
-/// on its way; memory is kept for the next ones.
+/// First in, first out, in two arrays that keep their memory. What is taken out is gone at once, and a batch is taken over
+/// whole where nothing else has come.
 package struct Queue<Element> {
   private var incoming: [Element] = []
   /// Those that came before `incoming`, the first of all last.

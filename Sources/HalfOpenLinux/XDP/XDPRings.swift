@@ -15,7 +15,7 @@ struct XDPRings: ~Copyable, FramePort {
   /// Frames that one call takes, where the kernel knows the option (6.17); else it is 32.
   private static var budget: CInt { 64 }
   /// Waits of 5 ms for what a closed socket still has.
-  private static var waits: Int { 20 }
+  private static var waits: Int { 100 }
   /// XDP_MAX_TX_SKB_BUDGET, which older headers lack.
   private static var budgetOption: CInt { 9 }
 

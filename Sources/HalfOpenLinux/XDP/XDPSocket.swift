@@ -17,7 +17,7 @@ package struct XDPSocket: ~Copyable {
   /// Binds to the first queue that no such socket has, of the interface of this index in the calling thread's namespace:
   /// zero-copy where the driver has it and works without a program, else with copies made by the kernel.
   ///
-  /// Where every queue is taken, waits a tenth of a second for one: closed sockets leave theirs late.
+  /// Where every queue is taken, waits half a second for one: closed sockets leave theirs late.
   ///
   /// The corresponding C call is `socket(AF_XDP)`.
   /// - Parameter isPatient: false for no such wait, where one has been in vain.

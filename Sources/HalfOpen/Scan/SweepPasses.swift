@@ -44,7 +44,8 @@ struct SweepPasses: Sendable {
   /// The next position of this pass.
   private(set) var cursor: UInt64
   private let retries: Int
-  private var lastSent: Instant
+  /// When the last probe left.
+  private(set) var lastSent: Instant
   /// When the pass before this one ended.
   private var earlierPassEnd = Instant(nanoseconds: 0)
   /// Positions of this pass that did not leave: given once more before any others.

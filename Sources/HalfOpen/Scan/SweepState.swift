@@ -184,7 +184,7 @@ extension SweepState {
       _ = pace.take(upTo: positions.count, now: now.nanoseconds)
       isSending = true
       note(positions, of: ticket, at: now)
-      ticket.isDoubtful = answers.stayAway(received: progress.received, sent: progress.sent, now: now)
+      ticket.isDoubtful = answers.stayAway(sent: passes.lastSent, isAgain: ticket.pass > 0, now: now)
       return .probe(ticket)
     case .wait(let until): return .wait(until: until)
     case .listen: return .listen
@@ -349,7 +349,9 @@ extension SweepState {
         continue
       }
       switch answered.note(one.match.position) {
-      case .first: take(one)
+      case .first:
+        answers.heard(at: one.at)
+        take(one)
       case .duplicate:
         progress.duplicates &+= 1
         noted.repeated.insert(index)

@@ -66,7 +66,7 @@
       unsafe inbox.deallocate()
     }
 
-    /// Readable when packets have come; for epoll. Of no use for a file.
+    /// Readable when packets have come; for poll and epoll. Of no use for a file.
     package var descriptor: CInt { unsafe pcap_get_selectable_fd(handle) }
 
     /// The ring's time stamps have nanoseconds. Otherwise they are multiples of 1000.

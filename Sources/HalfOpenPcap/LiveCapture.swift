@@ -9,7 +9,7 @@
   /// What passes an interface, held until it is read: by libpcap's ring or by a socket's queue. For one thread at a time.
   package protocol LiveCapture: ~Copyable {
     var linkType: CaptureLinkType { get }
-    /// Readable when packets have come; for epoll.
+    /// Readable when packets have come; for poll and epoll.
     var descriptor: CInt { get }
 
     /// Hands out the packets that are there, at most `max`, without waiting. Nothing per packet allocates.

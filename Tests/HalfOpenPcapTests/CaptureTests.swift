@@ -150,6 +150,20 @@
       }
     }
 
+    @Test("what comes while a capture is being opened passes its filter, or is not seen", arguments: deliveries)
+    func nothingPassesBeforeTheFilterIsThere(_ delivery: CaptureOptions.Delivery) async throws {
+      try await withPrivateNetwork { _ in
+        var sending: Result<Void, any Error>?
+        var capture = try liveCapture(CaptureOptions(interface: "lo", delivery: delivery)) { _ in
+          sending = Result { try sendSYNs(4000..<4010, to: "127.0.0.1") }
+          return "tcp src portrange 4008-4009 and tcp[13] & 0x02 != 0"
+        }
+        try #require(sending).get()
+        let early = try capture.collect(0, andThen: 100).map { $0.sourcePort(link: 14) }
+        #expect(Set(early).isSubset(of: [4008, 4009]))
+      }
+    }
+
     @Test func taggedFramesPassTheReplyFilterInTheKernel() async throws {
       try await withPrivateNetwork(veth) { _ in
         let filter = ReplyFilter(

@@ -14,7 +14,7 @@ package protocol CheckSink: AnyObject, Sendable {
   /// Written by the loop that owns the slot, and read by it again on cancellation.
   var slotTag: UInt64 { get set }
 
-  /// Called once for each check, on the loop's thread. Never blocks.
+  /// Called once for each check: on the loop's thread, or for a single caller beside it (`EndedCallers`). Never blocks.
   func deliver(_ end: CheckEnd, index: Int)
 
   /// Called on the loop's thread at the end of a round with one or more `deliver`.

@@ -14,7 +14,7 @@ package struct Queue<Element> {
 
   package mutating func append(_ element: consuming Element) { incoming.append(element) }
 
-  /// Appends all of `more`, which is empty afterwards, with room for as many.
+  /// Appends all of `more`, which is empty afterwards.
   package mutating func append(emptying more: inout [Element]) {
     if incoming.isEmpty { return swap(&incoming, &more) }
     incoming.append(contentsOf: more)

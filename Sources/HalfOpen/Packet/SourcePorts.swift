@@ -19,8 +19,20 @@ struct SourcePorts {
   init(range: ClosedRange<UInt16>?, count: Int) throws(CheckError) {
     let blocks = range.map { [$0] } ?? SourcePorts.blocks(of: count, avoiding: ephemeralPorts())
     // Where the first port is taken the others are another engine's too, or will be: replies to them would come to both.
-    window = blocks.first { (try? PortReservation($0.lowerBound)) != nil } ?? blocks[0]
+    // It is kept at once, for who looks at the same moment.
+    var first: PortReservation?
+    let free = blocks.first { block in
+      first = try? PortReservation(block.lowerBound)
+      return first != nil
+    }
+    window = free ?? blocks[0]
     candidates = window.reversed()
+    if let first {
+      candidates.removeLast()
+      reserved = [first]
+      unused = [first.port]
+      return
+    }
     do throws(SystemCallError) {
       try reserveNext()
     } catch {

@@ -87,7 +87,10 @@
     private static func isBatched(_ job: SweepJob) -> Bool { !isSmall(job) && job.configuration.rate > 2000 }
 
     /// So few targets that a socket's queue, which is there at once, holds every answer.
-    private static func isSmall(_ job: SweepJob) -> Bool { job.positions.count <= 64 }
+    private static func isSmall(_ job: SweepJob) -> Bool {
+      // Not `count`: an Int may be too small for it.
+      job.positions.upperBound - job.positions.lowerBound <= 64
+    }
 
     /// Outgoing packets of an interface need no longer be seen. It is done between two readings, in `settle`.
     func stopWatching(_ interface: UInt32) { settled.append(interface) }

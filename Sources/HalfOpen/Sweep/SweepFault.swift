@@ -6,7 +6,7 @@ public import HalfOpenWire
 public struct SweepFault: Hashable, Sendable, CustomStringConvertible {
   /// From the first of their addresses to the last. Other targets may lie between.
   package let range: AddressRange
-  /// How many targets.
+  /// How many targets: of the whole job, also where a shard of it is swept.
   public let targets: UInt64
   /// Why, of the first.
   public let error: CheckError

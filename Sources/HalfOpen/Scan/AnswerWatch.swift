@@ -22,6 +22,8 @@ struct AnswerWatch: Sendable {
   ///   - isAgain: they are for targets that have not answered an earlier one.
   mutating func stayAway(sent: Instant, isAgain: Bool, now: Instant) -> Bool {
     guard let lastAnswer, isAgain || sent > lastAnswer else { return false }
+    // Nothing has left since: it waits for its next hop, and the time to hear of it begins when it does.
+    if sent < lastDoubt { lastDoubt = now }
     guard now.nanoseconds(since: max(lastAnswer, lastDoubt)) >= AnswerWatch.patience else { return false }
     lastDoubt = now
     return true

@@ -135,7 +135,7 @@ struct NeighbourBook: Sendable {
 
   /// Something speaks against all that is known: the link was down, or answers stay away. Everything is asked for anew
   /// before it is next used.
-  mutating func doubt(now: Instant) { doubted = now }
+  mutating func doubt(now: Instant) { doubted = max(doubted, now) }
 
   /// The next address to ask for, of which the answer is due in a second. Nil for none.
   mutating func takeRequest(now: Instant) -> IPAddress? {

@@ -52,6 +52,8 @@ struct SweepPasses: Sendable {
   private var again: [UInt64] = []
   /// Positions of this pass that wait for their next hop's hardware address.
   private var parked: Set<UInt64> = []
+  /// What became of positions that some batch under way has: its sender says later that they wait.
+  private var settledEarly: [UInt64: Bool] = [:]
   /// What is being sent.
   private var tickets: [Ticket] = []
   private var ticketCount: UInt64 = 0
@@ -100,6 +102,7 @@ struct SweepPasses: Sendable {
   /// What was given has been handed to the kernel, at that instant where anything was.
   mutating func close(_ ticket: Ticket, sent: Instant?) {
     tickets.removeAll { $0.number == ticket.number }
+    if tickets.isEmpty { settledEarly.removeAll() }
     if let sent { lastSent = max(lastSent, sent) }
   }
 
@@ -113,14 +116,30 @@ struct SweepPasses: Sendable {
     again.append(position)
   }
 
-  /// These positions leave later, when their next hop is known: the pass waits for them.
-  mutating func park(_ positions: [UInt64]) { parked.formUnion(positions) }
+  /// These positions leave later, when their next hop is known: the pass waits for them. To be said before their batch is
+  /// closed.
+  mutating func park(_ positions: [UInt64]) {
+    for position in positions {
+      if let isReachable = settledEarly.removeValue(forKey: position) {
+        if isReachable { again.append(position) }
+      } else {
+        parked.insert(position)
+      }
+    }
+  }
 
   /// These are waited for no longer.
   /// - Parameter isReachable: their next hop is known, so that they are given again.
   mutating func unpark(_ positions: [UInt64], isReachable: Bool) {
     guard case .sending = phase else { return }
-    for position in positions where parked.remove(position) != nil && isReachable { again.append(position) }
+    for position in positions {
+      if parked.remove(position) == nil {
+        // With several senders the answer can be faster than who asked.
+        if !tickets.isEmpty { settledEarly[position] = isReachable }
+      } else if isReachable {
+        again.append(position)
+      }
+    }
   }
 
   /// Positions below it have left in this pass. Costs a look at all that wait.

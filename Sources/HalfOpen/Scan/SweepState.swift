@@ -234,8 +234,8 @@ extension SweepState {
     progress.sent += left
     progress.sendFailures += UInt64(batch.refused)
     if batch.ticket.pass == 0 { progress.probed += left }
-    passes.close(batch.ticket, sent: batch.positions.isEmpty ? nil : batch.end)
     passes.park(batch.parked)
+    passes.close(batch.ticket, sent: batch.positions.isEmpty ? nil : batch.end)
     passes.giveAgain(batch.held)
     passes.giveAgain(batch.returned)
     pace.giveBack(batch.parked.count + batch.held.count + batch.unreachable)

@@ -96,7 +96,7 @@ struct ScanRun: Sendable {
     let hasLostOutput = !isWritten || !isRecorded || (!progress.isComplete && checkpoint?.hasFailed == true)
     if !start.command.output.quiet { Diagnostics.table(ScanProgressLine.table(progress)) }
     keep(checkpoint, isNeeded: !progress.isComplete || !isWritten, outputs: outputs)
-    return code(progress, failure: failure, start: start, hasLostOutput: hasLostOutput)
+    return code(sweep, failure: failure, start: start, hasLostOutput: hasLostOutput)
   }
 
   private func giveUpRights(_ start: ScanStart, _ sweep: any RunningSweep) async throws(ScanRefusal) {
@@ -138,9 +138,9 @@ struct ScanRun: Sendable {
   }
 
   private func code(
-    _ progress: SweepProgress, failure: CheckError?, start: ScanStart, hasLostOutput: Bool
+    _ sweep: any RunningSweep, failure: CheckError?, start: ScanStart, hasLostOutput: Bool
   ) -> Int32 {
-    let targets = start.targets
+    let (progress, targets) = (sweep.progress, start.targets)
     var facts = ExitCode.Facts()
     facts.results = Int(clamping: progress.open + progress.closed + progress.unreachable + progress.noAnswer)
     facts.outputFailed = hasLostOutput
@@ -148,7 +148,7 @@ struct ScanRun: Sendable {
     for fault in targets.faults { facts.faults.insert(ExitCode.Fault(fault.error.code)) }
     if !targets.earlierFaults.isEmpty { facts.faults.insert(.name) }
     if let failure { facts.faults.insert(ExitCode.Fault(failure.code)) }
-    if progress.errors > 0 { facts.faults.insert(.network) }
+    if progress.errors > 0 || !sweep.faults.isEmpty { facts.faults.insert(.network) }
     if progress.noAnswer > 0, progress.captureDropped + progress.sendFailures > 0 { facts.doubtful = 1 }
     // Cut short by its time, it has not been everywhere.
     if !progress.isComplete, start.configuration.maximumTime != nil { facts.doubtful = 1 }

@@ -16,6 +16,7 @@ import SystemPackage
   private let addresses: UnsafeMutablePointer<sockaddr_in6>
   private let parts: UnsafeMutablePointer<iovec>
   private let messages: UnsafeMutablePointer<clinux_mmsghdr>
+  private let tags: UnsafeMutablePointer<UInt64>
 
   /// Waits of one `send` for a full socket buffer or queue, before what is left is given up as failed.
   private static var waits: Int { 16 }
@@ -28,9 +29,11 @@ import SystemPackage
     unsafe addresses = .allocate(capacity: capacity)
     unsafe parts = .allocate(capacity: capacity)
     unsafe messages = .allocate(capacity: capacity)
+    unsafe tags = .allocate(capacity: capacity)
     // SAFETY: each array has `capacity` elements (`bytes` that many slots), and they live as long as `self`.
     unsafe bytes.initialize(repeating: 0, count: capacity * size)
     unsafe addresses.initialize(repeating: sockaddr_in6(), count: capacity)
+    unsafe tags.initialize(repeating: 0, count: capacity)
     for index in 0..<capacity {
       unsafe (parts + index).initialize(to: iovec(iov_base: bytes + index * size, iov_len: 0))
       var message = unsafe clinux_mmsghdr()
@@ -47,6 +50,7 @@ import SystemPackage
     unsafe addresses.deallocate()
     unsafe parts.deallocate()
     unsafe messages.deallocate()
+    unsafe tags.deallocate()
   }
 
   /// The bytes in use of a slot.
@@ -56,6 +60,20 @@ import SystemPackage
     // SAFETY: the slot is within `bytes`, and no writer of `iov_len` exceeds its size.
     let span = unsafe Span(_unsafeStart: bytes + index * size, count: parts[index].iov_len)
     return unsafe _overrideLifetime(span, borrowing: self)
+  }
+
+  /// What a slot's message is called by who filled it. Nothing of it is sent.
+  subscript(tag index: Int) -> UInt64 {
+    get {
+      precondition(index >= 0 && index < capacity)
+      // SAFETY: slot `index` is there.
+      return unsafe tags[index]
+    }
+    set {
+      precondition(index >= 0 && index < capacity)
+      // SAFETY: slot `index` is there.
+      unsafe tags[index] = newValue
+    }
   }
 
   /// Makes `length` bytes of a slot the message, and lets `fill` change them.

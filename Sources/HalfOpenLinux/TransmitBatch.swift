@@ -10,14 +10,12 @@ package struct TransmitBatch: ~Copyable {
   package private(set) var count = 0
 
   private var slots: MessageSlots
-  private var tags: [UInt64]
 
   /// - Parameters:
   ///   - capacity: packets of one flush.
   ///   - packetCapacity: the longest packet or frame, in bytes.
   package init(capacity: Int = 64, packetCapacity: Int = 128) {
     slots = MessageSlots(capacity: capacity, size: packetCapacity)
-    tags = [UInt64](repeating: 0, count: capacity)
   }
 
   package var isEmpty: Bool { count == 0 }
@@ -50,9 +48,26 @@ package struct TransmitBatch: ~Copyable {
     add(length, tag, fill)
   }
 
+  /// Adds as many frames of one length, as the other form adds one.
+  /// - Parameter fill: writes the frame of an index from 0, and returns its tag.
+  package mutating func append(
+    _ number: Int, length: Int, fill: (_ index: Int, _ frame: inout MutableSpan<UInt8>) -> UInt64
+  ) {
+    for index in 0..<number {
+      slots.address(count, to: nil)
+      slots[tag: count] = slots.write(count, length: length) { fill(index, &$0) }
+      count += 1
+    }
+  }
+
+  /// Writes into the slot that is so many behind the last packet appended, for one that only patches it.
+  package mutating func prepare(_ index: Int, length: Int, _ write: (inout MutableSpan<UInt8>) -> Void) {
+    slots.write(count + index, length: length, write)
+  }
+
   @inline(__always)
   private mutating func add(_ length: Int, _ tag: UInt64, _ fill: (inout MutableSpan<UInt8>) -> Void) {
-    tags[count] = tag
+    slots[tag: count] = tag
     slots.write(count, length: length, fill)
     count += 1
   }
@@ -80,13 +95,13 @@ package struct TransmitBatch: ~Copyable {
   package mutating func flush(
     on socket: inout XDPSocket, onFailure: (_ tag: UInt64, _ errno: Errno) -> Void
   ) -> Int {
-    let sent = socket.send(slots, count) { onFailure(tags[$0], $1) }
+    let sent = socket.send(slots, count) { onFailure(slots[tag: $0], $1) }
     count = 0
     return sent
   }
 
   private mutating func flush(to fd: CInt, _ onFailure: (_ tag: UInt64, _ errno: Errno) -> Void) -> Int {
-    let sent = slots.send(count, on: fd) { onFailure(tags[$0], $1) }
+    let sent = slots.send(count, on: fd) { onFailure(slots[tag: $0], $1) }
     count = 0
     return sent
   }

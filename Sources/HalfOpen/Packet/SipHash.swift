@@ -40,10 +40,19 @@ struct SipHash: Sendable {
     return state.finish(length: 8)
   }
 
-  private struct State {
-    var v0, v1, v2, v3: UInt64
+  /// What is behind the first word of a message, for many that begin with it.
+  @inline(__always)
+  func state(behind word: UInt64) -> State {
+    var state = State(key)
+    state.absorb(word)
+    return state
+  }
 
-    init(_ key: (UInt64, UInt64)) {
+  /// A hash under way: the words absorbed so far are in it.
+  struct State: Sendable {
+    private var v0, v1, v2, v3: UInt64
+
+    fileprivate init(_ key: (UInt64, UInt64)) {
       v0 = key.0 ^ 0x736f_6d65_7073_6575
       v1 = key.1 ^ 0x646f_7261_6e64_6f6d
       v2 = key.0 ^ 0x6c79_6765_6e65_7261
@@ -58,9 +67,11 @@ struct SipHash: Sendable {
       v0 ^= word
     }
 
+    /// Absorbs the last bytes, fewer than eight, and ends.
+    /// - Parameter length: of the whole message, in bytes.
     @inline(__always)
-    mutating func finish(length: UInt64) -> UInt64 {
-      absorb(length << 56)
+    mutating func finish(_ rest: UInt64 = 0, length: UInt64) -> UInt64 {
+      absorb(length << 56 | rest)
       v2 ^= 0xff
       round()
       round()

@@ -114,54 +114,58 @@
     /// Adds a packet.
     func append<Template>(
       _ start: Start<Template>, to destination: Destination, sequence: SequenceNumber, tag: UInt64
-    ) {
-      Lane.add(start, to: destination, sequence: sequence, tag: tag, &batch, &written)
-    }
+    ) { append(1, start) { _ in (destination, sequence, tag) } }
 
     /// Adds probes of one path, as many as there is room for.
     /// - Returns: the place behind the last one added.
     func append(_ probes: [SweepTransmitter.Probe], _ range: Range<Int>, _ start: Start<ProbeTemplate>) -> Int {
-      let end = min(range.upperBound, range.lowerBound + SweepTransmitter.batchSize - batch.count)
-      Lane.add(probes, range.lowerBound..<end, start, &batch, &written)
-      return end
-    }
-
-    // Static, so that what a class has is reached for once a batch and not with each packet.
-
-    private static func add(
-      _ probes: [SweepTransmitter.Probe], _ range: Range<Int>, _ start: Start<ProbeTemplate>,
-      _ batch: inout TransmitBatch, _ written: inout [Int]
-    ) {
-      for probe in probes[range] {
-        add(start, to: probe.destination, sequence: probe.sequence, tag: probe.position, &batch, &written)
+      let count = min(range.count, SweepTransmitter.batchSize - batch.count)
+      append(count, start) { index in
+        let probe = probes[range.lowerBound + index]
+        return (probe.destination, probe.sequence, probe.position)
       }
+      return range.lowerBound + count
     }
 
     @inline(__always)
-    private static func add<Template>(
-      _ start: Start<Template>, to destination: Destination, sequence: SequenceNumber, tag: UInt64,
-      _ batch: inout TransmitBatch, _ written: inout [Int]
+    private func append<Template>(
+      _ count: Int, _ start: Start<Template>,
+      _ packet: (_ index: Int) -> (destination: Destination, sequence: SequenceNumber, tag: UInt64)
     ) {
-      let slot = batch.count
-      let isNew = written[slot] != start.number
-      written[slot] = start.number
-      guard let header = start.header else {
-        batch.append(to: destination.flow.address, scope: destination.scope, length: start.length, tag: tag) {
-          if isNew { start.template.write(into: &$0, at: 0) }
-          Lane.patch(start.template, &$0, at: 0, destination, sequence, identification: 0)
+      begin(count, with: start)
+      guard start.header != nil else {
+        for index in 0..<count {
+          let (destination, sequence, tag) = packet(index)
+          batch.append(to: destination.flow.address, scope: destination.scope, length: start.length, tag: tag) {
+            Lane.patch(start.template, &$0, at: 0, destination, sequence, identification: 0)
+          }
         }
         return
       }
       let offset = EthernetHeader.untaggedLength
-      batch.append(length: offset + start.length, tag: tag) {
-        if isNew {
+      batch.append(count, length: offset + start.length) { index, frame in
+        let (destination, sequence, tag) = packet(index)
+        if let hardware = destination.hardware { EthernetHeader.patch(destination: hardware, into: &frame) }
+        // The kernel fills in no identification on this way (RFC 6864: it may be anything where nothing is cut).
+        let identification = UInt16(truncatingIfNeeded: sequence.rawValue >> 16)
+        Lane.patch(start.template, &frame, at: offset, destination, sequence, identification: identification)
+        return tag
+      }
+    }
+
+    /// Writes what packets begin as into the next slots, where something else is in them.
+    private func begin<Template>(_ count: Int, with start: Start<Template>) {
+      for index in 0..<count where written[batch.count + index] != start.number {
+        written[batch.count + index] = start.number
+        guard let header = start.header else {
+          batch.prepare(index, length: start.length) { start.template.write(into: &$0, at: 0) }
+          continue
+        }
+        let offset = EthernetHeader.untaggedLength
+        batch.prepare(index, length: offset + start.length) {
           header.emit(into: &$0)
           start.template.write(into: &$0, at: offset)
         }
-        if let hardware = destination.hardware { EthernetHeader.patch(destination: hardware, into: &$0) }
-        // The kernel fills in no identification on this way (RFC 6864: it may be anything where nothing is cut).
-        let identification = UInt16(truncatingIfNeeded: sequence.rawValue >> 16)
-        Lane.patch(start.template, &$0, at: offset, destination, sequence, identification: identification)
       }
     }
 

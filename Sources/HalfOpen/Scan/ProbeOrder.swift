@@ -9,20 +9,32 @@
 /// probes on average, however short the window, and more than p x W + 6 sqrt(p x W) + 6 in less than one window of a
 /// million. A /24 in a sweep of 2^17 hosts so has at most 13 of any 512 consecutive probes.
 ///
-/// A Feistel network on pairs (left, right) with left < ⌈√count⌉, its halves mixed by addition (Black and Rogaway 2002,
-/// "generalized Feistel"), and cycle walking over the few numbers that the product has above `count`.
+/// A number of as many bits as `count` - 1 has is multiplied by an odd key and added to another, which carries what its low
+/// bits say upwards, and its upper half is put over its lower one, which carries it back: six times over, each step one
+/// that can be undone. What comes out above `count`, less than every second one, goes through once more (cycle walking).
 package struct ProbeOrder: Sendable {
+  private static let rounds = 6
+  /// Fewer bits are not mixed well enough: a handful of targets goes through the numbers of so many.
+  private static let fewestBits = 8
+
   package let count: UInt64
-  private let lefts: UInt64
-  private let rights: UInt64
-  private let keys: [6 of UInt64]
+  private let mask: UInt64
+  private let half: UInt64
+  private let factors: [6 of UInt64]
+  private let terms: [6 of UInt64]
+  /// What undoes the factors.
+  private let inverses: [6 of UInt64]
 
   package init(count: UInt64, seed: UInt64) {
     self.count = count
-    lefts = max(count.squareRootRoundedUp, 1)
-    rights = count / lefts + (count % lefts == 0 ? 0 : 1)
-    let hash = SipHash(key: (seed, 0x6f72_6465_7231))
-    keys = [6 of UInt64] { hash.hash(UInt64($0)) }
+    let bits = max(Self.fewestBits, UInt64.bitWidth - (max(1, count) - 1).leadingZeroBitCount)
+    mask = .max >> UInt64(UInt64.bitWidth - bits)
+    half = UInt64(bits + 1) / 2
+    let hash = SipHash(key: (seed, 0x6f72_6465_7232))
+    let factors = [6 of UInt64] { hash.hash(UInt64(2 * $0)) | 1 }
+    self.factors = factors
+    terms = [6 of UInt64] { hash.hash(UInt64(2 * $0 + 1)) }
+    inverses = [6 of UInt64] { factors[$0].inverse }
   }
 
   /// The target at a position, which has to be below `count`.
@@ -43,56 +55,34 @@ package struct ProbeOrder: Sendable {
     return value
   }
 
-  // A value is below lefts x rights <= 2^64 with lefts, rights <= 2^32: the wrapping operators below do not wrap.
-
   @inline(__always)
   private func shuffled(_ value: UInt64) -> UInt64 {
-    var (left, right) = value.quotientAndRemainder(dividingBy: rights)
-    for round in 0..<3 {
-      left = sum(left, mixed(right, keys[2 &* round], below: lefts), below: lefts)
-      right = sum(right, mixed(left, keys[2 &* round &+ 1], below: rights), below: rights)
+    var value = value
+    for round in 0..<Self.rounds {
+      value = (value &* factors[round] &+ terms[round]) & mask
+      value ^= value &>> half
     }
-    return left &* rights &+ right
+    return value
   }
 
   @inline(__always)
   private func restored(_ value: UInt64) -> UInt64 {
-    var (left, right) = value.quotientAndRemainder(dividingBy: rights)
-    for round in (0..<3).reversed() {
-      right = difference(right, mixed(left, keys[2 &* round &+ 1], below: rights), below: rights)
-      left = difference(left, mixed(right, keys[2 &* round], below: lefts), below: lefts)
+    var value = value
+    for round in (0..<Self.rounds).reversed() {
+      // The upper half, and a middle bit, stood as they are: so this undoes itself.
+      value ^= value &>> half
+      value = (value &- terms[round]) &* inverses[round] & mask
     }
-    return left &* rights &+ right
-  }
-
-  /// The finalizer of SplitMix64 under a key: a stranger could tell it from chance, a network under a sweep can't.
-  @inline(__always)
-  private func mixed(_ half: UInt64, _ key: UInt64, below bound: UInt64) -> UInt64 {
-    var value = half &+ key
-    value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-    value ^= value >> 31
-    return ((value >> 32) &* bound) >> 32
-  }
-
-  @inline(__always)
-  private func sum(_ a: UInt64, _ b: UInt64, below bound: UInt64) -> UInt64 {
-    let sum = a &+ b
-    return sum < bound ? sum : sum &- bound
-  }
-
-  @inline(__always)
-  private func difference(_ a: UInt64, _ b: UInt64, below bound: UInt64) -> UInt64 {
-    a >= b ? a &- b : a &+ bound &- b
+    return value
   }
 }
 
 extension UInt64 {
-  /// The least number whose square is not below this one.
-  var squareRootRoundedUp: UInt64 {
-    // A double is off by one at most here; 2^32 is the root of all above (2^32 - 1)^2.
-    var root = Swift.min(UInt64(Double(self).squareRoot()) + 1, 1 << 32)
-    while root > 0, (root - 1) * (root - 1) >= self { root -= 1 }
-    return root
+  /// What an odd number has to be multiplied by to be 1, modulo 2^64.
+  fileprivate var inverse: UInt64 {
+    // It is its own inverse modulo 8, and each of Newton's steps doubles the bits that are right.
+    var inverse = self
+    for _ in 0..<5 { inverse &*= 2 &- self &* inverse }
+    return inverse
   }
 }

@@ -17,6 +17,9 @@
     private let sources: [IPAddress]
     private let hasGateway: [Bool]
     private var probes: [SweepTransmitter.Probe] = []
+    private var targets: [UInt64] = []
+    /// By path: what the sequence numbers of probes from this port begin with.
+    private var cookies: (port: UInt16, starts: [SweepCookie.Start])
     private var unreachable: [UInt64] = []
     /// Paths of the last batch whose gateway has gone.
     private(set) var lostPaths: Set<Int> = []
@@ -27,10 +30,12 @@
     ) throws(CheckError) {
       (self.job, self.shared, self.hops) = (job, shared, hops)
       sources = job.paths.all.map(\.source)
+      cookies = (job.port(of: 0), [])
       hasGateway = job.paths.all.map { if case .gateway = $0.reach.nextHop { true } else { false } }
       transmitter = try SweepTransmitter(
         paths: job.paths.all, choice: job.transmit, configuration: job.configuration, isPatient: isPatient)
       probes.reserveCapacity(SweepTransmitter.batchSize)
+      targets.reserveCapacity(SweepTransmitter.batchSize)
       for notice in transmitter.notices { shared.notice(notice) }
     }
 
@@ -43,14 +48,13 @@
     /// Sends what can be sent now. What came of it is for `SweepState.noteSent`.
     func send(_ positions: [UInt64], _ ticket: SweepPasses.Ticket, now: Instant) -> SweepState.SentBatch {
       var batch = SweepState.SentBatch(ticket: ticket)
-      batch.positions.reserveCapacity(positions.count)
       lostPaths.removeAll(keepingCapacity: true)
       // Taken out and put back: what a class has is reached for once, not with each probe.
       var probes: [SweepTransmitter.Probe] = []
       swap(&probes, &self.probes)
       route(positions, of: ticket, to: &probes, into: &batch, now: now)
       transmitter.append(probes)
-      for probe in probes { batch.positions.append(probe.position) }
+      batch.positions = probes.count == positions.count ? positions : probes.map(\.position)
       swap(&probes, &self.probes)
       transmitter.flush()
       batch.end = .now
@@ -81,10 +85,16 @@
     ) {
       probes.removeAll(keepingCapacity: true)
       let port = job.port(of: ticket.pass)
+      if cookies.port != port || cookies.starts.isEmpty {
+        cookies = (port, sources.map { job.cookie.start(source: $0, localPort: port) })
+      }
       let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
       // One step for all positions before the next step: so the processor has several of them under way at a time, and
       // neither the permutation nor the cookie, which are long chains, is waited for.
-      let targets = positions.map { job.order.target(at: $0) }
+      var targets: [UInt64] = []
+      swap(&targets, &self.targets)
+      targets.removeAll(keepingCapacity: true)
+      for position in positions { targets.append(job.order.target(at: position)) }
       for (position, target) in zip(positions, targets) {
         let element = job.targets[target]
         guard let path = job.paths.path(to: element) else {
@@ -95,15 +105,17 @@
         let destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element), timestamp: timestamp)
         probes.append(.init(position: position, path: path, destination: destination, sequence: SequenceNumber(0)))
       }
+      swap(&targets, &self.targets)
       if job.transmit.hasFrames {
         hops.withLock { hops in
           if ticket.isDoubtful { hops.doubt(now: now) }
           address(&probes, by: hops, into: &batch, now: now)
         }
       }
+      let starts = cookies.starts
       for index in probes.indices {
-        let source = sources[probes[index].path]
-        probes[index].sequence = job.cookie.sequence(source: source, flow: probes[index].destination.flow)
+        let (start, flow) = (starts[probes[index].path], probes[index].destination.flow)
+        probes[index].sequence = start.sequence(to: flow.address, port: flow.port)
       }
     }
 

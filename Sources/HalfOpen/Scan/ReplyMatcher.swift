@@ -164,15 +164,39 @@ struct SweepCookie: Sendable {
 
   @inline(__always)
   func sequence(source: IPAddress, flow: Flow) -> SequenceNumber {
-    let ports = UInt64(flow.localPort) << 16 | UInt64(flow.port)
-    switch (source, flow.address) {
-    case (.v4(let source), .v4(let address)):
-      let addresses = UInt64(source.rawValue) << 32 | UInt64(address.rawValue)
-      return SequenceNumber(UInt32(truncatingIfNeeded: hash.hash(addresses, ports)))
-    default:
-      let (a, b) = source.words
-      let (c, d) = flow.address.words
-      return SequenceNumber(UInt32(truncatingIfNeeded: hash.hash(a, b, c, d, ports, 0)))
+    start(source: source, localPort: flow.localPort).sequence(to: flow.address, port: flow.port)
+  }
+
+  /// What the numbers of all probes from one address and port begin with.
+  @inline(__always)
+  func start(source: IPAddress, localPort: UInt16) -> Start {
+    switch source {
+    case .v4(let address):
+      return Start(state: hash.state(behind: UInt64(address.rawValue) << 32 | UInt64(localPort)))
+    case .v6(let address):
+      var state = hash.state(behind: UInt64(localPort))
+      state.absorb(address.high)
+      state.absorb(address.low)
+      return Start(state: state)
+    }
+  }
+
+  struct Start: Sendable {
+    fileprivate let state: SipHash.State
+
+    /// - Parameter address: of the source's family.
+    @inline(__always)
+    func sequence(to address: IPAddress, port: UInt16) -> SequenceNumber {
+      var state = state
+      let number: UInt64
+      switch address {
+      case .v4(let address): number = state.finish(UInt64(address.rawValue) << 16 | UInt64(port), length: 14)
+      case .v6(let address):
+        state.absorb(address.high)
+        state.absorb(address.low)
+        number = state.finish(UInt64(port), length: 42)
+      }
+      return SequenceNumber(UInt32(truncatingIfNeeded: number))
     }
   }
 }

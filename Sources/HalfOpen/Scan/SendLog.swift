@@ -103,7 +103,12 @@ struct SendLog {
   /// The place of a position's batch.
   private func index(_ pass: Int, _ position: UInt64) -> Int? {
     let pass = UInt32(truncatingIfNeeded: pass)
-    let order = partition(batches.count) { isBehind(batches[place($0)], pass, position) } - 1
+    guard !batches.isEmpty else { return nil }
+    // Most who ask do so of the newest one.
+    let newest = batches.count - 1
+    let order =
+      isBehind(batches[place(newest)], pass, position)
+      ? partition(newest) { isBehind(batches[place($0)], pass, position) } - 1 : newest
     guard order >= 0 else { return nil }
     let batch = batches[place(order)]
     return batch.pass == pass && position >= batch.first && position <= batch.last ? place(order) : nil
@@ -116,7 +121,10 @@ struct SendLog {
   }
 
   /// Where the batch stands that is so many behind the oldest.
-  private func place(_ order: Int) -> Int { (head &+ order) % batches.count }
+  private func place(_ order: Int) -> Int {
+    let place = head &+ order
+    return place < batches.count ? place : place &- batches.count
+  }
 
   private func isBehind(_ batch: Batch, _ pass: UInt32, _ position: UInt64) -> Bool {
     batch.pass > pass || (batch.pass == pass && batch.first > position)

@@ -51,7 +51,7 @@ package struct SweepCheckpointIntroduction: Hashable, Sendable {
 package enum SweepCheckpointFormat {
   package static let pageSize: UInt64 = 4096
   private static let magic = Array("halfopen sweep \n".utf8)
-  private static let version: UInt64 = 1
+  private static let version: UInt64 = 2
   private static let headerMagic: UInt64 = 0x7265_6461_6568_6f68
   /// More targets than fit into memory.
   private static let maximumIntroduction: UInt64 = 1 << 40

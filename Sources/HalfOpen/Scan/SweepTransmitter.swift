@@ -24,7 +24,7 @@
     }
 
     /// Packets handed to the kernel in one call.
-    static let batchSize = 64
+    static let batchSize = 128
     /// The tag of what nobody waits for.
     private static let noTag = UInt64.max
 

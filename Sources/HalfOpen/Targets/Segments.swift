@@ -36,7 +36,9 @@ struct Segments<Bound: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
   func target(at index: UInt64, on shelf: borrowing PortShelf) -> (address: Bound, port: UInt16) {
     let segment = partition(bases.count) { bases[$0] > index } - 1
     let set = Int(ports[segment])
-    let (host, rank) = (index - bases[segment]).quotientAndRemainder(dividingBy: shelf.count(set))
+    let (place, portCount) = (index - bases[segment], shelf.count(set))
+    // Sweeps of one port are many, and a division takes as long as all else.
+    let (host, rank) = portCount == 1 ? (place, 0) : place.quotientAndRemainder(dividingBy: portCount)
     return (firsts[segment] + Bound(truncatingIfNeeded: host), shelf.port(at: Int(rank), in: set))
   }
 

@@ -53,12 +53,15 @@ package struct TargetSet: Sendable {
   }
 
   /// The pair of a number, which has to be below `count`.
+  @inline(__always)
   package subscript(index: UInt64) -> Element {
     precondition(index < count)
-    if index < v4.count {
-      let (address, port) = v4.target(at: index, on: shelf)
-      return Element(address: .v4(IPv4Address(rawValue: address)), port: port)
-    }
+    guard index < v4.count else { return v6Element(index) }
+    let (address, port) = v4.target(at: index, on: shelf)
+    return Element(address: .v4(IPv4Address(rawValue: address)), port: port)
+  }
+
+  private func v6Element(_ index: UInt64) -> Element {
     let zone = partition(bases.count) { bases[$0] > index } - 1
     let (address, port) = v6[zone].target(at: index - bases[zone], on: shelf)
     return Element(address: .v6(IPv6Address(number: address)), port: port, zone: zone)

@@ -113,11 +113,12 @@ extension Benchmark {
       var buffer = [UInt8](repeating: 0, count: slots * slotSize)
       var bytes = buffer.mutableSpan
       for slot in 0..<slots { template.write(into: &bytes, at: slot * slotSize) }
+      let start = field.cookie.start(source: field.source, localPort: Field.ports[0])
       for index in 0..<count {
         let flow = field.flow(at: UInt64(index) & (field.targets.count - 1))
         template.patch(
           into: &bytes, at: (index & (slots - 1)) * slotSize, destination: flow.address, sourcePort: flow.localPort,
-          destinationPort: flow.port, sequence: field.cookie.sequence(source: field.source, flow: flow))
+          destinationPort: flow.port, sequence: start.sequence(to: flow.address, port: flow.port))
       }
       return UInt64(bytes[slotSize + 38])
     }

@@ -11,7 +11,8 @@
 ///
 /// A number of as many bits as `count` - 1 has is multiplied by an odd key and added to another, which carries what its low
 /// bits say upwards, and its upper half is put over its lower one, which carries it back: six times over, each step one
-/// that can be undone. What comes out above `count`, less than every second one, goes through once more (cycle walking).
+/// that can be undone. What comes out above `count`, less than every second one where more than 128 are swept, goes through
+/// once more (cycle walking).
 package struct ProbeOrder: Sendable {
   private static let rounds = 6
   /// Fewer bits are not mixed well enough: a handful of targets goes through the numbers of so many.

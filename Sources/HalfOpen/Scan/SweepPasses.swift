@@ -52,8 +52,8 @@ struct SweepPasses: Sendable {
   private var again: [UInt64] = []
   /// Positions of this pass that wait for their next hop's hardware address.
   private var parked: Set<UInt64> = []
-  /// What became of positions that some batch under way has: its sender says later that they wait.
-  private var settledEarly: [UInt64: Bool] = [:]
+  /// Positions that some batch under way has, and that need not wait any more: its sender says later that they do.
+  private(set) var readyEarly: Set<UInt64> = []
   /// What is being sent.
   private var tickets: [Ticket] = []
   private var ticketCount: UInt64 = 0
@@ -102,7 +102,7 @@ struct SweepPasses: Sendable {
   /// What was given has been handed to the kernel, at that instant where anything was.
   mutating func close(_ ticket: Ticket, sent: Instant?) {
     tickets.removeAll { $0.number == ticket.number }
-    if tickets.isEmpty { settledEarly.removeAll() }
+    if tickets.isEmpty { readyEarly.removeAll() }
     if let sent { lastSent = max(lastSent, sent) }
   }
 
@@ -117,14 +117,10 @@ struct SweepPasses: Sendable {
   }
 
   /// These positions leave later, when their next hop is known: the pass waits for them. To be said before their batch is
-  /// closed.
+  /// closed, and of none that has its verdict.
   mutating func park(_ positions: [UInt64]) {
     for position in positions {
-      if let isReachable = settledEarly.removeValue(forKey: position) {
-        if isReachable { again.append(position) }
-      } else {
-        parked.insert(position)
-      }
+      if readyEarly.remove(position) == nil { parked.insert(position) } else { again.append(position) }
     }
   }
 
@@ -133,11 +129,13 @@ struct SweepPasses: Sendable {
   mutating func unpark(_ positions: [UInt64], isReachable: Bool) {
     guard case .sending = phase else { return }
     for position in positions {
-      if parked.remove(position) == nil {
-        // With several senders the answer can be faster than who asked.
-        if !tickets.isEmpty { settledEarly[position] = isReachable }
-      } else if isReachable {
+      let hasWaited = parked.remove(position) != nil
+      guard isReachable else { continue }
+      if hasWaited {
         again.append(position)
+      } else if !tickets.isEmpty {
+        // With several senders the answer can be faster than who asked.
+        readyEarly.insert(position)
       }
     }
   }

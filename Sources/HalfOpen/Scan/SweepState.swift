@@ -234,7 +234,8 @@ extension SweepState {
     progress.sent += left
     progress.sendFailures += UInt64(batch.refused)
     if batch.ticket.pass == 0 { progress.probed += left }
-    passes.park(batch.parked)
+    // Another sender may have heard first that a next hop does not answer.
+    passes.park(batch.parked.filter { !answered.isAnswered($0) })
     passes.close(batch.ticket, sent: batch.positions.isEmpty ? nil : batch.end)
     passes.giveAgain(batch.held)
     passes.giveAgain(batch.returned)

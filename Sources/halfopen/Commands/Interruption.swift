@@ -7,6 +7,7 @@ final class Interruption: Sendable {
   private struct State {
     var signal: Int32?
     var isStopped = false
+    var hasBegun = false
     var cancel: (@Sendable () -> Void)?
     var change: (@Sendable (Bool) -> Void)?
   }
@@ -20,6 +21,8 @@ final class Interruption: Sendable {
 
   /// Runs `body` in a task that `stop` cancels.
   func run<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
+    // Before the task: it may be faster than what is done next.
+    state.withLock { $0.hasBegun = true }
     let task = Task { await body() }
     let isStopped = state.withLock { state in
       state.cancel = { task.cancel() }
@@ -40,7 +43,7 @@ final class Interruption: Sendable {
   @discardableResult
   func stop(signal: Int32? = nil) -> Bool {
     let (cancel, isFirst) = state.withLock { state in
-      let isFirst = signal == nil || state.signal == nil && state.cancel != nil
+      let isFirst = signal == nil || state.signal == nil && state.hasBegun
       if state.signal == nil { state.signal = signal }
       state.isStopped = true
       return (state.cancel, isFirst)

@@ -65,6 +65,9 @@ struct SweepPart {
     if let file = options.output { try json(document).write(to: URL(fileURLWithPath: file)) }
   }
 
+  /// What nmap gets, in seconds.
+  private static let longest = 1800.0
+
   private var jobs: [Job] {
     var lossy: [Job] = []
     for loss in [0.01, 0.05] {
@@ -82,9 +85,11 @@ struct SweepPart {
     var sides: [Side] = []
     var skipped: [String] = []
     let isQuick = options.effort == .quick
-    func add(_ tool: Tool, _ rate: Int?, _ retries: Int?, _ cooldown: Int?, rounds: Int? = nil) {
+    func add(
+      _ tool: Tool, _ rate: Int?, _ retries: Int?, _ cooldown: Int?, rounds: Int? = nil, seconds: Double = 200
+    ) {
       let pace = Tool.Pace(rate: rate, retries: retries, cooldown: cooldown)
-      sides.append(Side(tool: tool, pace: pace, seconds: 200, rounds: rounds ?? options.rounds))
+      sides.append(Side(tool: tool, pace: pace, seconds: seconds, rounds: rounds ?? options.rounds))
     }
     if job.loss > 0 {
       for tool in tools.ours { add(tool, 50_000, 3, nil) }
@@ -110,7 +115,7 @@ struct SweepPart {
         if let reason = slow(job) {
           skipped.append("nmap left out: \(reason).")
         } else {
-          add(tool, nil, nil, nil, rounds: options.effort == .full ? 2 : 1)
+          add(tool, nil, nil, nil, rounds: 1, seconds: SweepPart.longest)
         }
       } else if options.effort == .full {
         add(tool, rates.last ?? nil, 1, 2, rounds: 1)
@@ -127,8 +132,7 @@ struct SweepPart {
   }
 
   private func slow(_ job: Job) -> String? {
-    if job.hostCount > 1000 { return "it takes minutes for so many hosts" }
-    return job.ground != .closedPorts && options.effort != .full ? "it takes minutes; --full runs it" : nil
+    job.ground != .closedPorts && options.effort != .full ? "it takes minutes; --full runs it" : nil
   }
 
   private func measure(_ side: Side, _ job: Job, _ lab: Lab) throws -> Run {

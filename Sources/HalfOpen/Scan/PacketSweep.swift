@@ -66,11 +66,14 @@
     ) throws(CheckError) {
       let hops = try SharedNextHops(job)
       var sender: SweepSender? = try SweepSender(job, shared: shared, hops: hops, tap: tap)
-      var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared, tap: tap)
+      let answers = try AnswerTransmitter(job)
+      var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared, transmitter: answers, tap: tap)
+      let hasHeard = Semaphore()
       let crew = try SenderCrew(job.configuration.senders - 1, job: job, shared: shared, hops: hops, tap: tap)
       do throws(SystemCallError) {
         var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
           receiver?.run()
+          hasHeard.signal()
           receiver = nil
         }
         _ = try DedicatedThread(name: "halfopen-send") {
@@ -84,7 +87,12 @@
           // silent are named.
           let namer = SilenceNamer(job: job, shared: shared)
           var naming = try? DedicatedThread(name: "halfopen-name") { namer.finish() }
+          var closing = try? DedicatedThread(name: "halfopen-close") {
+            hasHeard.wait()
+            answers.close()
+          }
           sender = nil
+          closing.take()?.join()
           listening.take()?.join()
           naming.take()?.join()
           // Had there been no thread for it.

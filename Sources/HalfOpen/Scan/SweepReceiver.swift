@@ -21,7 +21,7 @@
     private let tap: PacketTap
     private let matcher: ReplyMatcher
     private let captures: SweepCaptures
-    private let transmitter: SweepTransmitter
+    private let transmitter: AnswerTransmitter
     private let epoll: Epoll
     private var resets: ResetKeeper
     private var heard: [SweepState.Heard] = []
@@ -32,14 +32,15 @@
     /// What came before it has been read in this turn.
     private var heardUntil = Instant.never
 
-    init(_ job: SweepJob, shared: SweepShared, tap: PacketTap) throws(CheckError) {
+    init(
+      _ job: SweepJob, shared: SweepShared, transmitter: AnswerTransmitter, tap: PacketTap
+    ) throws(CheckError) {
       self.job = job
       self.tap = tap
       self.shared = shared
       matcher = job.matcher
       captures = try SweepCaptures(job)
-      transmitter = try SweepTransmitter(
-        paths: job.paths.all, choice: job.transmit, configuration: job.configuration, answers: true)
+      self.transmitter = transmitter
       resets = ResetKeeper(policy: job.configuration.reset)
       heard.reserveCapacity(SweepReceiver.framesPerTurn)
       due.reserveCapacity(SweepReceiver.framesPerTurn)
@@ -76,7 +77,6 @@
     private func listen() -> Bool {
       var isBusy = false
       let recorder = tap.current
-      transmitter.recorder = recorder
       heardUntil = Instant.now.advanced(byNanoseconds: -captures.delay)
       for entry in captures.entries {
         // Captures stamp with wall time; both clocks are read together.
@@ -172,20 +172,25 @@
 
     private func sendResets() {
       guard !due.isEmpty else { return }
-      for one in due {
-        let element = TargetSet.Element(address: one.flow.address, port: one.flow.port, zone: one.zone)
-        guard let path = job.paths.path(to: element) else { continue }
-        transmitter.appendReset(
-          Lane.Destination(
-            flow: one.flow, scope: job.paths.scope(of: element),
-            hardware: one.interface == job.paths[path].interface ? one.hardware : nil), path: path,
-          sequence: one.sequence)
+      let failed = transmitter.withLock { [due, recorder = tap.current] transmitter in
+        transmitter.recorder = recorder
+        for one in due { append(one, to: transmitter) }
+        transmitter.flush()
+        return UInt64(transmitter.takeFailures().count)
       }
       let count = UInt64(due.count)
       due.removeAll(keepingCapacity: true)
-      transmitter.flush()
-      let failed = UInt64(transmitter.takeFailures().count)
       shared.withLock { $0.progress.resetsSent &+= count &- min(count, failed) }
+    }
+
+    private func append(_ reset: ResetKeeper.Due, to transmitter: SweepTransmitter) {
+      let element = TargetSet.Element(address: reset.flow.address, port: reset.flow.port, zone: reset.zone)
+      guard let path = job.paths.path(to: element) else { return }
+      transmitter.appendReset(
+        Lane.Destination(
+          flow: reset.flow, scope: job.paths.scope(of: element),
+          hardware: reset.interface == job.paths[path].interface ? reset.hardware : nil), path: path,
+        sequence: reset.sequence)
     }
 
     private func countDrops(now: Instant) {

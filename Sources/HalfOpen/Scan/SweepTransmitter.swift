@@ -39,7 +39,7 @@
     }
 
     private let starts: [Starts]
-    private let lanes: [Lane]
+    private var lanes: [Lane]
     private(set) var failures: [Failure] = []
     /// Gets a copy of each packet that leaves.
     var recorder: PacketRecorder?
@@ -134,6 +134,9 @@
       for lane in lanes { lane.flush { failures.append(Failure(tag: $0, errno: $1)) } }
       if let recorder { copies.record(to: recorder, nanoseconds: time, without: Set(failures.map(\.tag))) }
     }
+
+    /// Closes its sockets. Nothing is added after it.
+    func close() { lanes = [] }
 
     func takeFailures() -> [Failure] {
       guard !failures.isEmpty else { return [] }

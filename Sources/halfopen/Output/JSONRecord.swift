@@ -8,6 +8,8 @@ struct JSONRecord: Sendable {
   var bytes: [UInt8]
   private var isFirst = true
   private var clock = TimestampWriter()
+  /// What was written last of a verdict without evidence: the silent of a sweep are many, and end alike.
+  private var last: (verdict: BareVerdict, bytes: [UInt8])?
 
   /// A writer of one object.
   init() { bytes = [UInt8(ascii: "{")] }
@@ -95,6 +97,17 @@ struct JSONRecord: Sendable {
     body(&self)
     bytes.append(UInt8(ascii: "}"))
     isFirst = false
+  }
+
+  /// What `body` writes of a verdict, copied where the last one was the same.
+  mutating func repeated(_ verdict: BareVerdict, _ body: (inout JSONRecord) -> Void) {
+    if let last, last.verdict == verdict {
+      bytes += last.bytes
+      return
+    }
+    let start = bytes.count
+    body(&self)
+    last = (verdict, Array(bytes[start...]))
   }
 
   /// The whole line.

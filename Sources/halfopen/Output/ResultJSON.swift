@@ -21,6 +21,14 @@ enum ResultJSON {
     record.field(.ip, address: result.address, zone: zone)
     if let name { record.field(.host, name) }
     record.field(.port, port)
+    if let bare = BareVerdict(result) {
+      record.repeated(bare) { appendVerdict(result, to: &$0) }
+    } else {
+      appendVerdict(result, to: &record)
+    }
+  }
+
+  private static func appendVerdict(_ result: CheckResult, to record: inout JSONRecord) {
     record.field(.protocol, word: JSONText.tcp)
     record.field(.state, word: result.state.json)
     record.field(.reason, word: result.reason.description)

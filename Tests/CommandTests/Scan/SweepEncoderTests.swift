@@ -40,6 +40,21 @@ import Testing
     #expect(bytes == ResultJSON.record(Sample.line(result.verdict)))
   }
 
+  /// The writer remembers how the last one ended.
+  @Test func silentOnesInARowAreEachWhatTheyAre() {
+    let silent = Sample.swept(.noAnswer)
+    var row = [silent, silent, silent, silent, silent, silent]
+    row[1].verdict.address = "2001:db8::1".ip
+    row[2].verdict.transmissions += 1
+    row[3].verdict.flags = .captureDropped
+    row[4].verdict.reason = .hostUnreach
+    row[4].verdict.state = .unreachable
+    var encoder = JSONLinesEncoder(names: HostNames())
+    var bytes: [UInt8] = []
+    encoder.encode(row + row, into: &bytes)
+    #expect(bytes == (row + row).flatMap { ResultJSON.record(Sample.line($0.verdict)) })
+  }
+
   @Test func faultsAreRecordsOfJSONLinesAlone() {
     let fault = FaultLine(time: 0, target: "x", error: CheckError(.noRoute, subject: "s", advice: "a"))
     var json: [UInt8] = []

@@ -12,14 +12,17 @@ package struct NeighborSocket: ~Copyable, Sendable {
 
   /// Binds to the interface of this index in the calling thread's namespace, non-blocking.
   ///
+  /// - Parameter families: those whose neighbours are listened for. Where it is one, packets of the other cost nothing, and
+  ///   of IPv4 no packet but ARP does.
   /// - Throws: `SystemCallError`, with EPERM without CAP_NET_RAW, ENODEV for an interface that is not there.
-  package init(interfaceIndex: UInt32) throws(SystemCallError) {
+  package init(interfaceIndex: UInt32, families: Set<IPFamily>) throws(SystemCallError) {
     let owner = try Descriptor.packetSocket()
     let fd = owner.rawValue
     try setOption(fd, SOL_PACKET, CInt(CLINUX_PACKET_IGNORE_OUTGOING), 1, "setsockopt(PACKET_IGNORE_OUTGOING)")
     try setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, 4 << 20)
     try NeighborSocket.attachFilter(fd)
-    try owner.bind(toLink: interfaceIndex, protocol: ETH_P_ALL)
+    let number = families == [.v4] ? ETH_P_ARP : families == [.v6] ? ETH_P_IPV6 : ETH_P_ALL
+    try owner.bind(toLink: interfaceIndex, protocol: number)
     descriptor = owner
     self.interfaceIndex = interfaceIndex
   }

@@ -51,7 +51,8 @@
         (self.path, self.mac) = (path, mac)
         gateways = Set(others.compactMap { if case .gateway(let gateway) = $0.reach.nextHop { gateway } else { nil } })
         let defended = Set(others.filter { !$0.sourceIsLocal }.map(\.source))
-        socket = try NeighborSocket(interfaceIndex: path.interface)
+        let families = Set(others.map(\.source.family)).union(gateways.map(\.family))
+        socket = try NeighborSocket(interfaceIndex: path.interface, families: families)
         defender = defended.isEmpty ? nil : AddressDefender(addresses: defended, mac: mac)
         for group in defender?.groups ?? [] { try socket.join(group) }
       }

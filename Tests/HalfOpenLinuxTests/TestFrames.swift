@@ -6,7 +6,7 @@ import HalfOpenLinux
 /// Frames of ours, as many as asked for or as come in time.
 func readFrames(_ count: Int, from tap: borrowing PacketSocket) throws -> [[UInt8]] {
   var found: [[UInt8]] = []
-  var batch = PacketBatch(capacity: 64, packetCapacity: 128)
+  var batch = PacketBatch(capacity: 64, packetCapacity: 2048)
   while found.count < count {
     var entry = pollfd(fd: tap.rawValue, events: CShort(POLLIN), revents: 0)
     // SAFETY: one pollfd is read and written.

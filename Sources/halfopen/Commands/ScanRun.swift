@@ -148,7 +148,8 @@ struct ScanRun: Sendable {
     for fault in targets.faults { facts.faults.insert(ExitCode.Fault(fault.error.code)) }
     if !targets.earlierFaults.isEmpty { facts.faults.insert(.name) }
     if let failure { facts.faults.insert(ExitCode.Fault(failure.code)) }
-    if progress.errors > 0 || !sweep.faults.isEmpty { facts.faults.insert(.network) }
+    // Cut short, it may not have come to those that no route leads to.
+    if progress.errors > 0 || !progress.isComplete && !sweep.faults.isEmpty { facts.faults.insert(.network) }
     if progress.noAnswer > 0, progress.captureDropped + progress.sendFailures > 0 { facts.doubtful = 1 }
     // Cut short by its time, it has not been everywhere.
     if !progress.isComplete, start.configuration.maximumTime != nil { facts.doubtful = 1 }

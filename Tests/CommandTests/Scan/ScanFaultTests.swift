@@ -92,6 +92,16 @@ import Testing
     #expect(try folder.text("a").split(separator: "\n").filter { $0.contains(#""type":"error""#) }.count == 1)
   }
 
+  /// A part with nothing to do counts as done.
+  @Test func aPartAnswersForItsOwnTargets() async throws {
+    var codes: [Int] = []
+    for part in 1...6 {
+      let job = ["10.9.0.0/31", "203.0.113.1", "-p", "80", "--seed", "5", "--shard", "\(part)/6", "--no-progress"]
+      codes.append(try await scan(job).exitCode)
+    }
+    #expect(codes.count { $0 == 0 } == 5 && codes.contains(69), "\(codes)")
+  }
+
   /// Nothing leaves, nothing is written, and no right is needed.
   @Test(arguments: [[], ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]])
   func aDryRunSendsNothing(prefix: [String]) async throws {

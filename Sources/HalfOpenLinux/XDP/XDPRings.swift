@@ -140,9 +140,9 @@ struct XDPRings: ~Copyable, FramePort {
 
   func write(_ bytes: Span<UInt8>, frame: Int, place: UInt32) {
     precondition(frame >= 0 && frame < Self.frames && bytes.count <= Self.frameSize / 2)
+    let address = Self.address(of: frame)
     // SAFETY: the frame is within the memory, and the bytes within the frame. The ledger gives out no frame that the
     // kernel has.
-    let address = Self.address(of: frame)
     unsafe bytes.withUnsafeBytes { source in
       unsafe UnsafeMutableRawBufferPointer(start: memory.base + address, count: source.count).copyMemory(from: source)
     }

@@ -10,22 +10,21 @@ package struct TransmitBatch: ~Copyable {
   package private(set) var count = 0
 
   private var slots: MessageSlots
+  /// By slot: what its last packet began as.
+  private var starts: [Int]
 
   /// - Parameters:
   ///   - capacity: packets of one flush.
   ///   - packetCapacity: the longest packet or frame, in bytes.
   package init(capacity: Int = 64, packetCapacity: Int = 128) {
     slots = MessageSlots(capacity: capacity, size: packetCapacity)
+    starts = Array(repeating: TransmitBatch.noStart, count: capacity)
   }
 
   package var isEmpty: Bool { count == 0 }
   package var isFull: Bool { count == slots.capacity }
 
-  /// Writes into every slot what its packets begin as, so that `append` only has to patch. For an empty batch.
-  package mutating func prepare(length: Int, _ write: (inout MutableSpan<UInt8>) -> Void) {
-    precondition(isEmpty)
-    for index in 0..<slots.capacity { slots.write(index, length: length, write) }
-  }
+  private static var noStart: Int { -1 }
 
   /// Adds a packet for a `RawSocket`, to be written by `fill` into exactly `length` bytes, which hold what an earlier
   /// packet left there.
@@ -37,38 +36,46 @@ package struct TransmitBatch: ~Copyable {
   package mutating func append(
     to destination: IPAddress, scope: UInt32 = 0, length: Int, tag: UInt64, fill: (inout MutableSpan<UInt8>) -> Void
   ) {
-    // A port of 0: see `RawSocket.send`.
-    slots.address(count, to: SocketAddress(destination, port: 0, scope: scope))
-    add(length, tag, fill)
-  }
-
-  /// Adds a frame for a `LinkSocket` or an `XDPSocket`, as the other form adds a packet.
-  package mutating func append(length: Int, tag: UInt64, fill: (inout MutableSpan<UInt8>) -> Void) {
-    slots.address(count, to: nil)
-    add(length, tag, fill)
-  }
-
-  /// Adds as many frames of one length, as the other form adds one.
-  /// - Parameter fill: writes the frame of an index from 0, and returns its tag.
-  package mutating func append(
-    _ number: Int, length: Int, fill: (_ index: Int, _ frame: inout MutableSpan<UInt8>) -> UInt64
-  ) {
-    for index in 0..<number {
-      slots.address(count, to: nil)
-      slots[tag: count] = slots.write(count, length: length) { fill(index, &$0) }
-      count += 1
+    append(to: destination, scope: scope, length: length, start: TransmitBatch.noStart, begin: { _ in }) { packet in
+      fill(&packet)
+      return tag
     }
   }
 
-  /// Writes into the slot that is so many behind the last packet appended, for one that only patches it.
-  package mutating func prepare(_ index: Int, length: Int, _ write: (inout MutableSpan<UInt8>) -> Void) {
-    slots.write(count + index, length: length, write)
+  /// Adds a packet, as the other form does, that begins as others do: `fill` only has to write what differs.
+  /// - Parameters:
+  ///   - start: tells what `begin` writes from all else that is written so; not negative.
+  ///   - begin: writes what the packet begins as, where that is not what it finds.
+  ///   - fill: returns the tag.
+  package mutating func append(
+    to destination: IPAddress, scope: UInt32, length: Int, start: Int, begin: (inout MutableSpan<UInt8>) -> Void,
+    fill: (inout MutableSpan<UInt8>) -> UInt64
+  ) {
+    // A port of 0: see `RawSocket.send`.
+    slots.address(count, to: SocketAddress(destination, port: 0, scope: scope))
+    write(length, start, begin, fill)
+  }
+
+  /// Adds a frame for a `LinkSocket`, as the other form adds a packet.
+  package mutating func append(length: Int, tag: UInt64, fill: (inout MutableSpan<UInt8>) -> Void) {
+    slots.address(count, to: nil)
+    write(length, TransmitBatch.noStart, { _ in }) { frame in
+      fill(&frame)
+      return tag
+    }
   }
 
   @inline(__always)
-  private mutating func add(_ length: Int, _ tag: UInt64, _ fill: (inout MutableSpan<UInt8>) -> Void) {
-    slots[tag: count] = tag
-    slots.write(count, length: length, fill)
+  private mutating func write(
+    _ length: Int, _ start: Int, _ begin: (inout MutableSpan<UInt8>) -> Void,
+    _ fill: (inout MutableSpan<UInt8>) -> UInt64
+  ) {
+    let isBegun = starts[count] == start
+    if !isBegun { starts[count] = start }
+    slots[tag: count] = slots.write(count, length: length) { packet in
+      if !isBegun { begin(&packet) }
+      return fill(&packet)
+    }
     count += 1
   }
 
@@ -90,16 +97,6 @@ package struct TransmitBatch: ~Copyable {
     on socket: borrowing LinkSocket, onFailure: (_ tag: UInt64, _ errno: Errno) -> Void
   ) -> Int { flush(to: socket.rawValue, onFailure) }
 
-  /// Sends frames, as the other form does.
-  @discardableResult
-  package mutating func flush(
-    on socket: inout XDPSocket, onFailure: (_ tag: UInt64, _ errno: Errno) -> Void
-  ) -> Int {
-    let sent = socket.send(slots, count) { onFailure(slots[tag: $0], $1) }
-    count = 0
-    return sent
-  }
-
   private mutating func flush(to fd: CInt, _ onFailure: (_ tag: UInt64, _ errno: Errno) -> Void) -> Int {
     let sent = slots.send(count, on: fd) { onFailure(slots[tag: $0], $1) }
     count = 0
@@ -108,4 +105,16 @@ package struct TransmitBatch: ~Copyable {
 
   /// Forgets what has been appended.
   package mutating func removeAll() { count = 0 }
+}
+
+extension TransmitBatch: FrameBatch {
+  package mutating func append(
+    _ number: Int, length: Int, start: Int, begin: (inout MutableSpan<UInt8>) -> Void,
+    fill: (_ index: Int, _ frame: inout MutableSpan<UInt8>) -> UInt64
+  ) {
+    for index in 0..<number {
+      slots.address(count, to: nil)
+      write(length, start, begin) { fill(index, &$0) }
+    }
+  }
 }

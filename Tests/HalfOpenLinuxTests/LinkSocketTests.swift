@@ -19,12 +19,14 @@ import Testing
       let socket = try LinkSocket(interfaceIndex: try index("va"))
       let tap = try PacketSocket(interface: "vb")
       var batch = TransmitBatch(capacity: 8, packetCapacity: 64)
-      batch.prepare(length: 60) { span in
-        for place in 0..<60 as Range<UInt8> { span[Int(place)] = frame[place] }
-      }
+      var begun = 0
       for round in 0..<3 as Range<UInt8> {
-        for number in 0..<8 as Range<UInt8> {
-          batch.append(length: 60, tag: 0) { $0[20] = round * 8 + number }
+        batch.append(8, length: 60, start: 0) { span in
+          begun += 1
+          for place in 0..<60 as Range<UInt8> { span[Int(place)] = frame[place] }
+        } fill: { number, span in
+          span[20] = round * 8 + UInt8(number)
+          return 0
         }
         let isFull = batch.isFull
         #expect(isFull)
@@ -32,6 +34,7 @@ import Testing
         let isEmpty = batch.isEmpty
         #expect(sent == 8 && isEmpty)
       }
+      #expect(begun == 8)
       let seen = try readFrames(24, from: tap)
       #expect(seen.map { $0[20] } == Array(0..<24))
       #expect(

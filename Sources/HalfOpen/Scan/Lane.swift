@@ -6,7 +6,7 @@
   import HalfOpenWire
   import SystemPackage
 
-  /// One socket and the batch that leaves through it. A slot of the batch keeps what its last packet began as, so that the
+  /// One socket and the batch that leaves through it. The batch's memory keeps what the last packet began as, so that the
   /// next one of the same template costs the stores of what differs.
   final class Lane {
     enum Kind: Hashable {
@@ -22,41 +22,63 @@
       let number: Int
       /// Of frames: our own address and the type. Nil where the kernel makes the frame.
       let header: EthernetHeader?
-      /// Of the packet, from its IP header on.
+      /// Where the packet begins, behind the header.
+      let offset: Int
+      /// Of all.
       let length: Int
 
       init(template: Template, number: Int, header: EthernetHeader?) {
-        (self.template, self.number, self.header, length) = (template, number, header, template.length)
+        (self.template, self.number, self.header) = (template, number, header)
+        offset = header == nil ? 0 : EthernetHeader.untaggedLength
+        length = offset + template.length
+      }
+
+      func write(into out: inout MutableSpan<UInt8>) {
+        header?.emit(into: &out)
+        template.write(into: &out, at: offset)
+      }
+
+      /// The kernel fills in none of a frame (RFC 6864: it may be anything where nothing is cut).
+      @inline(__always)
+      func identification(_ sequence: SequenceNumber) -> UInt16 {
+        header == nil ? 0 : UInt16(truncatingIfNeeded: sequence.rawValue >> 16)
       }
     }
 
     /// Where a packet goes.
     struct Destination {
-      var flow: Flow
+      var address: IPAddress
+      var port: UInt16
       /// The interface of an IPv6 link-local destination, 0 otherwise.
       var scope: UInt32
       /// Who gets the frame, on a link.
       var hardware: MACAddress?
+    }
+
+    /// What the probes of a path have in common, for a batch.
+    struct Series {
+      let start: Start<ProbeTemplate>
+      let cookie: SweepCookie.Start
+      let localPort: UInt16
       /// TSval, where there is one.
-      var timestamp: UInt32?
+      let timestamp: UInt32?
     }
 
     let kind: Kind
     /// Why it is no AF_XDP socket, where one was asked for.
     private(set) var fallback: String?
     private let port: Port
-    private var batch = TransmitBatch(capacity: SweepTransmitter.batchSize)
-    /// The number of the start that is in each slot.
-    private var written = [Int](repeating: -1, count: SweepTransmitter.batchSize)
 
-    /// The socket, in a class of its own: an optional of a descriptor's owner can't be borrowed from a class.
+    /// A socket and its batch, in a class of its own: an optional of a descriptor's owner can't be borrowed from a class.
     private final class RawPort {
       let socket: RawSocket
+      var batch = TransmitBatch(capacity: SweepTransmitter.batchSize)
       init(_ socket: consuming RawSocket) { self.socket = socket }
     }
 
     private final class LinkPort {
       let socket: LinkSocket
+      var batch = TransmitBatch(capacity: SweepTransmitter.batchSize)
       init(_ socket: consuming LinkSocket) { self.socket = socket }
     }
 
@@ -82,7 +104,10 @@
         case .link(let interface): port = .link(LinkPort(try LinkSocket(interfaceIndex: interface)))
         case .xdp(let interface):
           do throws(SystemCallError) {
-            port = .xdp(XDPPort(try XDPSocket(interfaceIndex: interface, isPatient: isPatient)))
+            port = .xdp(
+              XDPPort(
+                try XDPSocket(
+                  interfaceIndex: interface, capacity: SweepTransmitter.batchSize, isPatient: isPatient)))
           } catch {
             port = .link(LinkPort(try LinkSocket(interfaceIndex: interface)))
             fallback = TransmitChoice.fallback(interfaceName, to: .link, TransmitChoice.reason(error))
@@ -109,83 +134,90 @@
       return socket
     }
 
-    var isFull: Bool { batch.isFull }
-
-    /// Adds a packet.
-    func append<Template>(
-      _ start: Start<Template>, to destination: Destination, sequence: SequenceNumber, tag: UInt64
-    ) { append(1, start) { _ in (destination, sequence, tag) } }
-
-    /// Adds probes of one path, as many as there is room for.
-    /// - Returns: the place behind the last one added.
-    func append(_ probes: [SweepTransmitter.Probe], _ range: Range<Int>, _ start: Start<ProbeTemplate>) -> Int {
-      let count = min(range.count, SweepTransmitter.batchSize - batch.count)
-      append(count, start) { index in
-        let probe = probes[range.lowerBound + index]
-        return (probe.destination, probe.sequence, probe.position)
+    /// Packets that have gathered.
+    private var count: Int {
+      switch port {
+      case .raw(let raw): raw.batch.count
+      case .link(let link): link.batch.count
+      case .xdp(let xdp): xdp.socket.count
       }
-      return range.lowerBound + count
     }
 
-    @inline(__always)
-    private func append<Template>(
-      _ count: Int, _ start: Start<Template>,
-      _ packet: (_ index: Int) -> (destination: Destination, sequence: SequenceNumber, tag: UInt64)
+    var isFull: Bool { count == SweepTransmitter.batchSize }
+
+    /// Adds a RST.
+    func append(
+      _ start: Start<ResetTemplate>, to destination: Destination, localPort: UInt16, sequence: SequenceNumber,
+      tag: UInt64
     ) {
-      begin(count, with: start)
-      guard start.header != nil else {
-        for index in 0..<count {
-          let (destination, sequence, tag) = packet(index)
-          batch.append(to: destination.flow.address, scope: destination.scope, length: start.length, tag: tag) {
-            Lane.patch(start.template, &$0, at: 0, destination, sequence, identification: 0)
-          }
-        }
-        return
-      }
-      let offset = EthernetHeader.untaggedLength
-      batch.append(count, length: offset + start.length) { index, frame in
-        let (destination, sequence, tag) = packet(index)
-        if let hardware = destination.hardware { EthernetHeader.patch(destination: hardware, into: &frame) }
-        // The kernel fills in no identification on this way (RFC 6864: it may be anything where nothing is cut).
-        let identification = UInt16(truncatingIfNeeded: sequence.rawValue >> 16)
-        Lane.patch(start.template, &frame, at: offset, destination, sequence, identification: identification)
+      append(1, start) { _ in
+        destination
+      } fill: { _, packet in
+        start.template.patch(
+          into: &packet, at: start.offset, destination: destination.address, sourcePort: localPort,
+          destinationPort: destination.port, sequence: sequence,
+          identification: start.identification(sequence))
         return tag
       }
     }
 
-    /// Writes what packets begin as into the next slots, where something else is in them.
-    private func begin<Template>(_ count: Int, with start: Start<Template>) {
-      for index in 0..<count where written[batch.count + index] != start.number {
-        written[batch.count + index] = start.number
-        guard let header = start.header else {
-          batch.prepare(index, length: start.length) { start.template.write(into: &$0, at: 0) }
-          continue
+    /// Adds probes of one path, as many as there is room for.
+    /// - Returns: the place behind the last one added.
+    func append(_ probes: [SweepTransmitter.Probe], _ range: Range<Int>, _ series: Series) -> Int {
+      let count = min(range.count, SweepTransmitter.batchSize - count)
+      let (first, start) = (range.lowerBound, series.start)
+      append(count, start) {
+        probes[first + $0].destination
+      } fill: { index, packet in
+        let destination = probes[first + index].destination
+        let sequence = series.cookie.sequence(to: destination.address, port: destination.port)
+        start.template.patch(
+          into: &packet, at: start.offset, destination: destination.address, sourcePort: series.localPort,
+          destinationPort: destination.port, sequence: sequence,
+          identification: start.identification(sequence), timestamp: series.timestamp)
+        return probes[first + index].position
+      }
+      return first + count
+    }
+
+    /// - Parameter fill: writes what differs behind the hardware addresses, and returns the tag.
+    @inline(__always)
+    private func append<Template>(
+      _ count: Int, _ start: Start<Template>, _ destination: (_ index: Int) -> Destination,
+      fill: (_ index: Int, _ packet: inout MutableSpan<UInt8>) -> UInt64
+    ) {
+      switch port {
+      case .raw(let raw):
+        for index in 0..<count {
+          let destination = destination(index)
+          raw.batch.append(
+            to: destination.address, scope: destination.scope, length: start.length, start: start.number,
+            begin: start.write(into:)
+          ) { fill(index, &$0) }
         }
-        let offset = EthernetHeader.untaggedLength
-        batch.prepare(index, length: offset + start.length) {
-          header.emit(into: &$0)
-          start.template.write(into: &$0, at: offset)
-        }
+      case .link(let link): Lane.append(count, start, to: &link.batch, destination, fill)
+      case .xdp(let xdp): Lane.append(count, start, to: &xdp.socket, destination, fill)
       }
     }
 
     @inline(__always)
-    private static func patch<Template: PacketTemplate>(
-      _ template: Template, _ slot: inout MutableSpan<UInt8>, at offset: Int, _ destination: Destination,
-      _ sequence: SequenceNumber, identification: UInt16
+    private static func append<Template>(
+      _ count: Int, _ start: Start<Template>, to batch: inout some FrameBatch & ~Copyable,
+      _ destination: (_ index: Int) -> Destination,
+      _ fill: (_ index: Int, _ packet: inout MutableSpan<UInt8>) -> UInt64
     ) {
-      let flow = destination.flow
-      template.patch(
-        into: &slot, at: offset, destination: flow.address, sourcePort: flow.localPort, destinationPort: flow.port,
-        sequence: sequence, identification: identification, timestamp: destination.timestamp)
+      batch.append(count, length: start.length, start: start.number, begin: start.write(into:)) { index, frame in
+        if let hardware = destination(index).hardware { EthernetHeader.patch(destination: hardware, into: &frame) }
+        return fill(index, &frame)
+      }
     }
 
     func flush(onFailure: (_ tag: UInt64, _ errno: Errno) -> Void) {
-      guard !batch.isEmpty else { return }
+      guard count > 0 else { return }
       switch port {
-      case .raw(let raw): batch.flush(on: raw.socket, onFailure: onFailure)
-      case .link(let link): batch.flush(on: link.socket, onFailure: onFailure)
-      case .xdp(let xdp): batch.flush(on: &xdp.socket, onFailure: onFailure)
+      case .raw(let raw): raw.batch.flush(on: raw.socket, onFailure: onFailure)
+      case .link(let link): link.batch.flush(on: link.socket, onFailure: onFailure)
+      case .xdp(let xdp): xdp.socket.flush(onFailure: onFailure)
       }
     }
   }

@@ -17,7 +17,6 @@
     private let sources: [IPAddress]
     private let hasGateway: [Bool]
     private var probes: [SweepTransmitter.Probe] = []
-    private var targets: [UInt64] = []
     /// By path: what the sequence numbers of probes from this port begin with.
     private var cookies: (port: UInt16, starts: [SweepCookie.Start])
     private var unreachable: [UInt64] = []
@@ -35,7 +34,6 @@
       transmitter = try SweepTransmitter(
         paths: job.paths.all, choice: job.transmit, configuration: job.configuration, isPatient: isPatient)
       probes.reserveCapacity(SweepTransmitter.batchSize)
-      targets.reserveCapacity(SweepTransmitter.batchSize)
       for notice in transmitter.notices { shared.notice(notice) }
     }
 
@@ -49,11 +47,22 @@
     func send(_ positions: [UInt64], _ ticket: SweepPasses.Ticket, now: Instant) -> SweepState.SentBatch {
       var batch = SweepState.SentBatch(ticket: ticket)
       lostPaths.removeAll(keepingCapacity: true)
+      let port = job.port(of: ticket.pass)
+      if cookies.port != port || cookies.starts.isEmpty {
+        cookies = (port, sources.map { job.cookie.start(source: $0, localPort: port) })
+      }
+      let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
       // Taken out and put back: what a class has is reached for once, not with each probe.
       var probes: [SweepTransmitter.Probe] = []
       swap(&probes, &self.probes)
-      route(positions, of: ticket, to: &probes, into: &batch, now: now)
-      transmitter.append(probes)
+      route(positions, to: &probes, into: &batch)
+      if job.transmit.hasFrames {
+        hops.withLock { hops in
+          if ticket.isDoubtful { hops.doubt(now: now) }
+          address(&probes, by: hops, into: &batch, now: now)
+        }
+      }
+      transmitter.append(probes, from: port, cookies: cookies.starts, timestamp: timestamp)
       batch.positions = probes.count == positions.count ? positions : probes.map(\.position)
       swap(&probes, &self.probes)
       transmitter.flush()
@@ -80,42 +89,21 @@
     }
 
     private func route(
-      _ positions: [UInt64], of ticket: SweepPasses.Ticket, to probes: inout [SweepTransmitter.Probe],
-      into batch: inout SweepState.SentBatch, now: Instant
+      _ positions: [UInt64], to probes: inout [SweepTransmitter.Probe], into batch: inout SweepState.SentBatch
     ) {
+      let (order, paths) = (job.order, job.paths)
       probes.removeAll(keepingCapacity: true)
-      let port = job.port(of: ticket.pass)
-      if cookies.port != port || cookies.starts.isEmpty {
-        cookies = (port, sources.map { job.cookie.start(source: $0, localPort: port) })
-      }
-      let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
-      // One step for all positions before the next step: so the processor has several of them under way at a time, and
-      // neither the permutation nor the cookie, which are long chains, is waited for.
-      var targets: [UInt64] = []
-      swap(&targets, &self.targets)
-      targets.removeAll(keepingCapacity: true)
-      for position in positions { targets.append(job.order.target(at: position)) }
-      for (position, target) in zip(positions, targets) {
-        let element = job.targets[target]
-        guard let path = job.paths.path(to: element) else {
-          batch.unroutable.append(position)
-          continue
+      probes.append(addingCapacity: positions.count) { probes in
+        for position in positions {
+          let element = job.targets[order.target(at: position)]
+          guard let path = paths.path(to: element) else {
+            batch.unroutable.append(position)
+            continue
+          }
+          let destination = Lane.Destination(
+            address: element.address, port: element.port, scope: paths.scope(of: element))
+          probes.append(.init(position: position, path: path, destination: destination))
         }
-        let flow = Flow(address: element.address, port: element.port, localPort: port)
-        let destination = Lane.Destination(flow: flow, scope: job.paths.scope(of: element), timestamp: timestamp)
-        probes.append(.init(position: position, path: path, destination: destination, sequence: SequenceNumber(0)))
-      }
-      swap(&targets, &self.targets)
-      if job.transmit.hasFrames {
-        hops.withLock { hops in
-          if ticket.isDoubtful { hops.doubt(now: now) }
-          address(&probes, by: hops, into: &batch, now: now)
-        }
-      }
-      let starts = cookies.starts
-      for index in probes.indices {
-        let (start, flow) = (starts[probes[index].path], probes[index].destination.flow)
-        probes[index].sequence = start.sequence(to: flow.address, port: flow.port)
       }
     }
 
@@ -130,7 +118,7 @@
         if let gateway, gateway.path == path {
           probes[index].destination.hardware = gateway.mac
         } else if job.transmit.ways[path].isFramed {
-          switch hops.lookup(probes[index].destination.flow.address, path: path, position: position, now: now) {
+          switch hops.lookup(probes[index].destination.address, path: path, position: position, now: now) {
           case .mac(let mac):
             probes[index].destination.hardware = mac
             if hasGateway[path] { gateway = (path, mac) }

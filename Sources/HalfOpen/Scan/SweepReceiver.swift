@@ -188,9 +188,9 @@
       guard let path = job.paths.path(to: element) else { return }
       transmitter.appendReset(
         Lane.Destination(
-          flow: reset.flow, scope: job.paths.scope(of: element),
-          hardware: reset.interface == job.paths[path].interface ? reset.hardware : nil), path: path,
-        sequence: reset.sequence)
+          address: reset.flow.address, port: reset.flow.port, scope: job.paths.scope(of: element),
+          hardware: reset.interface == job.paths[path].interface ? reset.hardware : nil),
+        from: reset.flow.localPort, path: path, sequence: reset.sequence)
     }
 
     private func countDrops(now: Instant) {

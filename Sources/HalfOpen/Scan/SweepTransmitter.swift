@@ -20,7 +20,6 @@
       var position: UInt64
       var path: Int
       var destination: Lane.Destination
-      var sequence: SequenceNumber
     }
 
     /// Packets handed to the kernel in one call.
@@ -93,38 +92,46 @@
     /// What the lanes could not be, and are instead.
     var notices: [String] { lanes.compactMap(\.fallback) }
 
-    /// Adds SYNs. The position of one that does not leave comes back as the tag of its failure.
-    func append(_ probes: [Probe]) {
+    /// Adds SYNs from a port. The position of one that does not leave comes back as the tag of its failure.
+    /// - Parameters:
+    ///   - cookies: by path.
+    ///   - timestamp: TSval, where there is one.
+    func append(_ probes: [Probe], from localPort: UInt16, cookies: [SweepCookie.Start], timestamp: UInt32?) {
       var next = 0
       while next < probes.count {
         let path = probes[next].path
         let end = probes[next...].firstIndex { $0.path != path } ?? probes.count
-        let (start, lane) = (starts[path].syn, lanes[starts[path].lane])
+        let lane = lanes[starts[path].lane]
+        let series = Lane.Series(
+          start: starts[path].syn, cookie: cookies[path], localPort: localPort, timestamp: timestamp)
         if lane.isFull { flush() }
-        let added = lane.append(probes, next..<end, start)
-        if recorder != nil { copy(probes[next..<added], start.template) }
+        let added = lane.append(probes, next..<end, series)
+        if recorder != nil { copy(probes[next..<added], series) }
         next = added
       }
     }
 
-    private func copy(_ probes: ArraySlice<Probe>, _ template: ProbeTemplate) {
+    private func copy(_ probes: ArraySlice<Probe>, _ series: Lane.Series) {
       for probe in probes {
+        let (address, port) = (probe.destination.address, probe.destination.port)
         let copy = PacketCopy(
-          template, probe.destination.flow, sequence: probe.sequence, timestamp: probe.destination.timestamp)
+          series.start.template, Flow(address: address, port: port, localPort: series.localPort),
+          sequence: series.cookie.sequence(to: address, port: port), timestamp: series.timestamp)
         copies.append(copy, tag: probe.position)
       }
     }
 
-    /// Adds a RST.
-    func appendReset(_ destination: Lane.Destination, path: Int, sequence: SequenceNumber) {
+    /// Adds a RST from a port.
+    func appendReset(_ destination: Lane.Destination, from localPort: UInt16, path: Int, sequence: SequenceNumber) {
       let routed = destination.hardware == nil ? starts[path].routed : nil
       let lane = lanes[routed?.lane ?? starts[path].lane]
       if lane.isFull { flush() }
       lane.append(
-        routed?.reset ?? starts[path].reset, to: destination, sequence: sequence, tag: SweepTransmitter.noTag)
+        routed?.reset ?? starts[path].reset, to: destination, localPort: localPort, sequence: sequence,
+        tag: SweepTransmitter.noTag)
       if recorder != nil {
-        let copy = PacketCopy(starts[path].reset.template, destination.flow, sequence: sequence)
-        copies.append(copy, tag: SweepTransmitter.noTag)
+        let flow = Flow(address: destination.address, port: destination.port, localPort: localPort)
+        copies.append(PacketCopy(starts[path].reset.template, flow, sequence: sequence), tag: SweepTransmitter.noTag)
       }
     }
 

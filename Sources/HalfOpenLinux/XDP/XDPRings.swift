@@ -138,15 +138,18 @@ struct XDPRings: ~Copyable, FramePort {
   /// Where a frame's bytes begin. Not at its own beginning: those of all frames share a few lines of the processor's cache.
   private static func address(of frame: Int) -> Int { frame * frameSize + frame / 2 % 16 * 64 }
 
-  func write(_ bytes: Span<UInt8>, frame: Int, place: UInt32) {
-    precondition(frame >= 0 && frame < Self.frames && bytes.count <= Self.frameSize / 2)
-    let address = Self.address(of: frame)
+  func write<Value>(_ frame: Int, length: Int, _ body: (inout MutableSpan<UInt8>) -> Value) -> Value {
+    precondition(frame >= 0 && frame < Self.frames && length >= 0 && length <= Self.frameSize / 2)
     // SAFETY: the frame is within the memory, and the bytes within the frame. The ledger gives out no frame that the
     // kernel has.
-    unsafe bytes.withUnsafeBytes { source in
-      unsafe UnsafeMutableRawBufferPointer(start: memory.base + address, count: source.count).copyMemory(from: source)
-    }
-    transmit[place] = xdp_desc(addr: UInt64(address), len: UInt32(bytes.count), options: 0)
+    let bytes = unsafe UnsafeMutableRawBufferPointer(start: memory.base + Self.address(of: frame), count: length)
+    var span = unsafe bytes.assumingMemoryBound(to: UInt8.self).mutableSpan
+    return body(&span)
+  }
+
+  func describe(_ frame: Int, length: Int, at place: UInt32) {
+    precondition(frame >= 0 && frame < Self.frames && length >= 0 && length <= Self.frameSize / 2)
+    transmit[place] = xdp_desc(addr: UInt64(Self.address(of: frame)), len: UInt32(length), options: 0)
   }
 
   func void(_ place: UInt32) {

@@ -35,10 +35,13 @@ final class ModelKernel {
 
   let takesInKick: Bool
   private let frames: Int
-  private let places: Int
+  let places: Int
   private var random: SeededRandom
   private var memory: [Int: [UInt8]] = [:]
+  private var lengths: [Int: Int] = [:]
   private var ring: [Int: Descriptor] = [:]
+  /// Behind the last place that has been written.
+  private var described: UInt32 = 0
   private var shown: UInt32 = 0
   private var seen: UInt32 = 0
   private var taken: UInt32 = 0
@@ -54,16 +57,33 @@ final class ModelKernel {
 
   private func chance(_ of1000: Int) -> Bool { of1000 > 0 && Int.random(in: 0..<1000, using: &random) < of1000 }
 
-  fileprivate func write(_ bytes: [UInt8], frame: Int, place: UInt32) {
-    if inFlight.contains(frame) || completed.contains(frame) { breaches.append("\(frame) written in flight") }
+  fileprivate func write<Value>(
+    _ frame: Int, length: Int, _ body: (inout MutableSpan<UInt8>) -> Value
+  ) -> Value {
+    expectOurs(frame, "written")
+    let old = memory[frame] ?? []
+    var bytes = Array((old + [UInt8](repeating: 0xee, count: length)).prefix(length))
+    var span = bytes.mutableSpan
+    let value = body(&span)
+    memory[frame] = bytes + old.dropFirst(length)
+    return value
+  }
+
+  fileprivate func describe(_ frame: Int, length: Int, at place: UInt32) {
+    expectOurs(frame, "described")
+    if place &- taken >= UInt32(places) { breaches.append("place \(place) written before it was taken") }
+    lengths[frame] = length
+    ring[Int(place) % places] = .frame(frame)
+    described = place &+ 1
+  }
+
+  private func expectOurs(_ frame: Int, _ event: String) {
+    if inFlight.contains(frame) || completed.contains(frame) { breaches.append("\(frame) \(event) in flight") }
     var other = taken
-    while other != shown {
-      if ring[Int(other) % places] == .frame(frame) { breaches.append("\(frame) written in the ring") }
+    while other != described {
+      if ring[Int(other) % places] == .frame(frame) { breaches.append("\(frame) \(event) in the ring") }
       other &+= 1
     }
-    if place &- taken >= UInt32(places) { breaches.append("place \(place) written before it was taken") }
-    memory[frame] = bytes
-    ring[Int(place) % places] = .frame(frame)
   }
 
   fileprivate func void(_ place: UInt32) { ring[Int(place) % places] = .void }
@@ -120,7 +140,7 @@ final class ModelKernel {
   }
 
   private func send(_ frame: Int) {
-    wire.append(memory[frame] ?? [])
+    wire.append(Array((memory[frame] ?? []).prefix(lengths[frame] ?? 0)))
     inFlight.append(frame)
   }
 
@@ -138,9 +158,10 @@ struct ModelPort: FramePort, ~Copyable {
   let kernel: ModelKernel
 
   var takesInKick: Bool { kernel.takesInKick }
-  func write(_ bytes: Span<UInt8>, frame: Int, place: UInt32) {
-    kernel.write(bytes.indices.map { bytes[$0] }, frame: frame, place: place)
+  func write<Value>(_ frame: Int, length: Int, _ body: (inout MutableSpan<UInt8>) -> Value) -> Value {
+    kernel.write(frame, length: length, body)
   }
+  func describe(_ frame: Int, length: Int, at place: UInt32) { kernel.describe(frame, length: length, at: place) }
   func void(_ place: UInt32) { kernel.void(place) }
   func publish(_ put: UInt32) { kernel.publish(put) }
   func kick() -> Errno? { kernel.kick() }

@@ -41,15 +41,15 @@ struct XDPSocketTests {
     try await withPrivateNetwork(Self.cable()) { _ in
       let socket = try Sender(try index("va"))
       let tap = try PacketSocket(interface: "vb")
-      var batch = TransmitBatch(capacity: 64, packetCapacity: shortest + 63)
       for count in 1...64 {
         for tag in 0..<count {
-          batch.append(length: shortest + tag, tag: UInt64(tag)) { span in
+          socket.append(1, length: shortest + tag) { _, span in
             write(UInt32(tag), into: &span)
             for place in 18..<span.count { span[place] = UInt8(truncatingIfNeeded: count &* 7 &+ place) }
+            return UInt64(tag)
           }
         }
-        let sent = socket.flush(&batch) { tag, errno in Issue.record("\(tag): \(errno)") }
+        let sent = socket.flush { tag, errno in Issue.record("\(tag): \(errno)") }
         #expect(sent == count)
         let frames = try readFrames(count, from: tap)
         try #require(frames.count == count)
@@ -146,16 +146,21 @@ private final class Sender {
 
   var isZeroCopy: Bool { socket.isZeroCopy }
 
-  func flush(_ batch: inout TransmitBatch, onFailure: (UInt64, Errno) -> Void) -> Int {
-    batch.flush(on: &socket, onFailure: onFailure)
+  func append(_ count: Int, length: Int, fill: (Int, inout MutableSpan<UInt8>) -> UInt64) {
+    socket.append(count, length: length, start: 0, begin: { _ in }, fill: fill)
   }
+
+  func flush(onFailure: (UInt64, Errno) -> Void) -> Int { socket.flush(onFailure: onFailure) }
 
   /// Sends numbered frames.
   /// - Returns: the numbers of those that failed, and why.
   func send(_ count: UInt32, from first: UInt32) -> [UInt64: Errno] {
     var failures: [UInt64: Errno] = [:]
-    var batch = batch(count, from: first)
-    let sent = flush(&batch) { failures[$0] = $1 }
+    append(Int(count), length: 60) { index, span in
+      write(first + UInt32(index), into: &span)
+      return UInt64(first) + UInt64(index)
+    }
+    let sent = flush { failures[$0] = $1 }
     #expect(sent + failures.count == Int(count))
     return failures
   }

@@ -174,6 +174,9 @@
     /// The links have something to say: `attend` is not to wait.
     func wake() { nextLook = Instant(nanoseconds: 0) }
 
+    /// Closes its sockets. Nothing is looked up after it.
+    func close() { links = [] }
+
     /// Positions whose next hop is known now, at most `limit`: look them up again.
     func takeReady(upTo limit: Int, into positions: inout [UInt64]) { take(limit, &positions) { $0.takeReady() } }
 

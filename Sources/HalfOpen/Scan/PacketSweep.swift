@@ -88,6 +88,7 @@
           let namer = SilenceNamer(job: job, shared: shared)
           var naming = try? DedicatedThread(name: "halfopen-name") { namer.finish() }
           var closing = try? DedicatedThread(name: "halfopen-close") {
+            hops.close()
             hasHeard.wait()
             answers.close()
           }

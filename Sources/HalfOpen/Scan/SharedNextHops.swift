@@ -13,6 +13,9 @@
 
     @inline(__always)
     func withLock<Value: Sendable>(_ body: (NextHops) -> Value) -> Value { hops.withLock { body($0) } }
+
+    /// For when nobody asks any more.
+    func close() { withLock { $0.close() } }
   }
 
 #endif

@@ -64,13 +64,11 @@
     private func open(
       _ name: String, _ interface: UInt32, isLoopback: Bool, isWatching: Bool, sources: Set<IPAddress>, _ job: SweepJob
     ) throws(CheckError) {
-      // In batches libpcap's ring has blocks of 256 KiB (create_ring in pcap-linux.c), and each batch closes one, however
-      // little it holds: 32 blocks last 320 ms while nobody reads. Without, 1 MiB holds some 5,000 answers.
       let isBatched = SweepCaptures.isBatched(job)
       let options = CaptureOptions(
         interface: name, direction: isWatching && !isLoopback ? .both : .incoming,
         delivery: isBatched ? .batched(milliseconds: 10) : SweepCaptures.isSmall(job) ? .queued : .immediate,
-        snapLength: SweepCaptures.snapLength, bufferSize: isBatched ? 8 << 20 : 1 << 20)
+        snapLength: SweepCaptures.snapLength, bufferSize: SweepCaptures.bufferSize(job))
       let filter = { linkType in
         ReplyFilter(addresses: sources.map { .init($0) }, ports: job.ports.map { $0...$0 }, linkType: linkType)
       }
@@ -82,6 +80,17 @@
       } catch {
         throw CheckError(error)
       }
+    }
+
+    /// Room for what comes in 100 ms at the rate, and more where it is low. Not more than that: the kernel clears all of it
+    /// before the first packet is sent.
+    ///
+    /// In batches libpcap's ring has blocks of 256 KiB (create_ring in pcap-linux.c), with some 1600 answers each, and each
+    /// batch closes one, however little it holds: 16 blocks last 160 ms while nobody reads. Without, 1 MiB holds some 5,000
+    /// answers.
+    private static func bufferSize(_ job: SweepJob) -> Int32 {
+      guard isBatched(job) else { return 1 << 20 }
+      return job.configuration.rate <= 250_000 ? 4 << 20 : 8 << 20
     }
 
     private static func isBatched(_ job: SweepJob) -> Bool { !isSmall(job) && job.configuration.rate > 2000 }

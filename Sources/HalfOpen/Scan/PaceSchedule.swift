@@ -11,8 +11,8 @@
 package struct PaceSchedule: Sendable {
   /// Stalls longer than this are not made up for.
   private static let longestStall = 50e6
-  /// A look at the clock pays if this much is due, in nanoseconds: so do packets come in batches of a millisecond.
-  private static let quantum = 1e6
+  /// A look at the clock pays if this much is due, in nanoseconds: so do packets come in batches of two milliseconds.
+  private static let quantum = 2e6
 
   /// Packets a second; infinite for no limit.
   package private(set) var rate: Double

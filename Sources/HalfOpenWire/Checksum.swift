@@ -58,11 +58,11 @@ public struct Checksum: Hashable, Sendable {
 
   @inline(__always)
   static func fold(_ sum: UInt64) -> UInt16 {
-    var sum = (sum & 0xffff_ffff) &+ (sum >> 32)
-    sum = (sum & 0xffff_ffff) &+ (sum >> 32)
-    sum = (sum & 0xffff) &+ (sum >> 16)
-    sum = (sum & 0xffff) &+ (sum >> 16)
-    return UInt16(truncatingIfNeeded: (sum & 0xffff) &+ (sum >> 16))
+    // Each half added to the other with what is carried out: twice, and the carry has nothing left to carry.
+    let (words, carry) = UInt32(truncatingIfNeeded: sum).addingReportingOverflow(UInt32(truncatingIfNeeded: sum >> 32))
+    let sum = words &+ (carry ? 1 : 0)
+    let (word, last) = UInt16(truncatingIfNeeded: sum).addingReportingOverflow(UInt16(truncatingIfNeeded: sum >> 16))
+    return word &+ (last ? 1 : 0)
   }
 
   /// The checksum after one 16-bit word of the bytes changed from `old` to `new` (RFC 1624 equation 3, which is right

@@ -65,11 +65,9 @@ public enum TCPOptionLayout: String, Hashable, Sendable, CaseIterable {
 /// then turns the slot into any probe, as often as wanted, with right checksums each time. Neither allocates.
 public struct ProbeTemplate: Sendable {
   private let segment: SegmentTemplate
-  /// TSval, and where it stands behind the TCP header's first byte.
-  private let clock: (value: UInt32, offset: Int)?
 
   /// The source address of every probe.
-  public let source: IPAddress
+  public var source: IPAddress { segment.source }
 
   /// A template for SYNs from `source`.
   ///
@@ -84,12 +82,11 @@ public struct ProbeTemplate: Sendable {
     source: IPAddress, ttl: UInt8 = 64, layout: TCPOptionLayout = .mss, mss: UInt16? = nil, window: UInt16 = 64240,
     timestamp: UInt32 = 1
   ) {
-    self.source = source
     let mss = mss ?? (source.family == .v4 ? 1460 : 1440)
-    segment = SegmentTemplate(source: source, ttl: ttl, flags: .syn, window: window, optionLength: layout.length) {
-      layout.emit(into: &$0, at: $1, mss: mss, timestamp: timestamp)
-    }
-    clock = layout.timestampOffset.map { (timestamp, 20 &+ $0) }
+    segment = SegmentTemplate(
+      source: source, ttl: ttl, flags: .syn, window: window, optionLength: layout.length,
+      clock: layout.timestampOffset.map { (timestamp, 20 &+ $0) }
+    ) { layout.emit(into: &$0, at: $1, mss: mss, timestamp: timestamp) }
   }
 
   /// Length of a probe in bytes, from its IP header on.
@@ -120,8 +117,7 @@ public struct ProbeTemplate: Sendable {
   ) {
     segment.patch(
       into: &buffer, at: offset, destination: destination, sourcePort: sourcePort, destinationPort: destinationPort,
-      sequence: sequence, identification: identification,
-      clock: clock.map { (old: $0.value, new: timestamp ?? $0.value, offset: $0.offset) })
+      sequence: sequence, identification: identification, timestamp: timestamp)
   }
 }
 
@@ -131,12 +127,13 @@ public struct ResetTemplate: Sendable {
   private let segment: SegmentTemplate
 
   /// The source address of every reset.
-  public let source: IPAddress
+  public var source: IPAddress { segment.source }
 
   /// A template for RSTs from `source` with this TTL or hop limit.
   public init(source: IPAddress, ttl: UInt8 = 64) {
-    self.source = source
-    segment = SegmentTemplate(source: source, ttl: ttl, flags: .rst, window: 0, optionLength: 0) { _, _ in }
+    segment = SegmentTemplate(
+      source: source, ttl: ttl, flags: .rst, window: 0, optionLength: 0, clock: nil
+    ) { _, _ in }
   }
 
   /// Length of a reset in bytes, from its IP header on.
@@ -166,30 +163,34 @@ public struct ResetTemplate: Sendable {
   ) {
     segment.patch(
       into: &buffer, at: offset, destination: destination, sourcePort: sourcePort, destinationPort: destinationPort,
-      sequence: sequence, identification: identification, clock: nil)
+      sequence: sequence, identification: identification, timestamp: nil)
   }
 }
 
-/// An IP header and a TCP header without data, with the sums over everything that never changes.
-private struct SegmentTemplate: Sendable {
-  /// Large enough for IPv6 with the longest options: 40 + 20 + 24.
-  private var bytes = [84 of UInt8](repeating: 0)
+/// An IP header and a TCP header without data, with the sums over everything that never changes. An object, so that who
+/// patches by it in a loop is handed a reference, not a copy of all this.
+private final class SegmentTemplate: Sendable {
+  let source: IPAddress
   let length: Int
+  /// Large enough for IPv6 with the longest options: 40 + 20 + 24.
+  private let bytes: [84 of UInt8]
   private let isIPv4: Bool
+  /// TSval, and where it stands behind the TCP header's first byte.
+  private let clock: (value: UInt32, offset: Int)?
   /// Over the IPv4 header without destination and identification.
-  private var headerSum: UInt64 = 0
+  private let headerSum: UInt64
   /// Over the pseudo header and the segment without destination, ports and sequence number.
-  private var segmentSum: UInt64 = 0
+  private let segmentSum: UInt64
 
   init(
     source: IPAddress, ttl: UInt8, flags: TCPFlags, window: UInt16, optionLength: Int,
-    options: (inout MutableSpan<UInt8>, Int) -> Void
+    clock: (value: UInt32, offset: Int)?, options: (inout MutableSpan<UInt8>, Int) -> Void
   ) {
     let segmentLength = 20 &+ optionLength
     let headerLength = source.family == .v4 ? 20 : 40
-    isIPv4 = source.family == .v4
-    length = headerLength &+ segmentLength
+    var bytes = [84 of UInt8](repeating: 0)
     var out = bytes.mutableSpan
+    var headerSum: UInt64 = 0
     let pseudoHeader: PseudoHeader
     switch source {
     case .v4(let source):
@@ -211,7 +212,9 @@ private struct SegmentTemplate: Sendable {
     options(&out, headerLength &+ 20)
     var checksum = Checksum()
     checksum.add(pseudoHeader, length: segmentLength)
-    segmentSum = checksum.sum &+ Self.sum(out.span.slice(headerLength, length))
+    segmentSum = checksum.sum &+ Self.sum(out.span.slice(headerLength, headerLength &+ segmentLength))
+    (self.source, self.clock, self.headerSum, self.bytes) = (source, clock, headerSum, bytes)
+    (isIPv4, length) = (source.family == .v4, headerLength &+ segmentLength)
   }
 
   private static func sum(_ bytes: Span<UInt8>) -> UInt64 {
@@ -228,8 +231,7 @@ private struct SegmentTemplate: Sendable {
   @inline(__always)
   func patch(
     into out: inout MutableSpan<UInt8>, at offset: Int, destination: IPAddress, sourcePort: UInt16,
-    destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16,
-    clock: (old: UInt32, new: UInt32, offset: Int)?
+    destinationPort: UInt16, sequence: SequenceNumber, identification: UInt16, timestamp: UInt32?
   ) {
     out.requireRoom(length, at: offset)
     var checksum = Checksum()
@@ -255,10 +257,11 @@ private struct SegmentTemplate: Sendable {
     checksum.add(ports)
     checksum.add(sequence.rawValue)
     if let clock {
-      out.store32(clock.new, at: tcp &+ clock.offset)
+      let timestamp = timestamp ?? clock.value
+      out.store32(timestamp, at: tcp &+ clock.offset)
       // In ones' complement the bits reversed are the number taken away (RFC 1624).
-      checksum.add(~clock.old)
-      checksum.add(clock.new)
+      checksum.add(~clock.value)
+      checksum.add(timestamp)
     }
     out.store16(checksum.value, at: tcp &+ 16)
   }

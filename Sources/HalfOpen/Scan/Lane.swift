@@ -15,36 +15,6 @@
       case xdp(UInt32)
     }
 
-    /// What a packet begins as.
-    struct Start<Template: PacketTemplate> {
-      let template: Template
-      /// Tells it from all others of the sweep.
-      let number: Int
-      /// Of frames: our own address and the type. Nil where the kernel makes the frame.
-      let header: EthernetHeader?
-      /// Where the packet begins, behind the header.
-      let offset: Int
-      /// Of all.
-      let length: Int
-
-      init(template: Template, number: Int, header: EthernetHeader?) {
-        (self.template, self.number, self.header) = (template, number, header)
-        offset = header == nil ? 0 : EthernetHeader.untaggedLength
-        length = offset + template.length
-      }
-
-      func write(into out: inout MutableSpan<UInt8>) {
-        header?.emit(into: &out)
-        template.write(into: &out, at: offset)
-      }
-
-      /// The kernel fills in none of a frame (RFC 6864: it may be anything where nothing is cut).
-      @inline(__always)
-      func identification(_ sequence: SequenceNumber) -> UInt16 {
-        header == nil ? 0 : UInt16(truncatingIfNeeded: sequence.rawValue >> 16)
-      }
-    }
-
     /// Where a packet goes.
     struct Destination {
       var address: IPAddress
@@ -55,13 +25,13 @@
       var hardware: MACAddress?
     }
 
-    /// What the probes of a path have in common, for a batch.
-    struct Series {
-      let start: Start<ProbeTemplate>
-      let cookie: SweepCookie.Start
-      let localPort: UInt16
-      /// TSval, where there is one.
-      let timestamp: UInt32?
+    /// A packet of a series.
+    struct Packet {
+      /// What it is called if it does not leave.
+      var tag: UInt64
+      /// The place of its path.
+      var path: Int
+      var destination: Destination
     }
 
     let kind: Kind
@@ -134,7 +104,9 @@
       return socket
     }
 
-    /// Packets that have gathered.
+    /// Packets that there is room for before the next flush.
+    var room: Int { SweepTransmitter.batchSize - count }
+
     private var count: Int {
       switch port {
       case .raw(let raw): raw.batch.count
@@ -143,72 +115,36 @@
       }
     }
 
-    var isFull: Bool { count == SweepTransmitter.batchSize }
-
-    /// Adds a RST.
-    func append(
-      _ start: Start<ResetTemplate>, to destination: Destination, localPort: UInt16, sequence: SequenceNumber,
-      tag: UInt64
-    ) {
-      append(1, start) { _ in
-        destination
-      } fill: { _, packet in
-        start.template.patch(
-          into: &packet, at: start.offset, destination: destination.address, sourcePort: localPort,
-          destinationPort: destination.port, sequence: sequence,
-          identification: start.identification(sequence))
-        return tag
-      }
-    }
-
-    /// Adds probes of one path, as many as there is room for.
-    /// - Returns: the place behind the last one added.
-    func append(_ probes: [SweepTransmitter.Probe], _ range: Range<Int>, _ series: Series) -> Int {
-      let count = min(range.count, SweepTransmitter.batchSize - count)
-      let (first, start) = (range.lowerBound, series.start)
-      append(count, start) {
-        probes[first + $0].destination
-      } fill: { index, packet in
-        let destination = probes[first + index].destination
-        let sequence = series.cookie.sequence(to: destination.address, port: destination.port)
-        start.template.patch(
-          into: &packet, at: start.offset, destination: destination.address, sourcePort: series.localPort,
-          destinationPort: destination.port, sequence: sequence,
-          identification: start.identification(sequence), timestamp: series.timestamp)
-        return probes[first + index].position
-      }
-      return first + count
-    }
-
-    /// - Parameter fill: writes what differs behind the hardware addresses, and returns the tag.
-    @inline(__always)
-    private func append<Template>(
-      _ count: Int, _ start: Start<Template>, _ destination: (_ index: Int) -> Destination,
-      fill: (_ index: Int, _ packet: inout MutableSpan<UInt8>) -> UInt64
-    ) {
+    /// Adds packets: no more than there is room for.
+    func append<Series: PacketSeries>(_ packets: some RandomAccessCollection<Packet>, _ series: Series) {
       switch port {
       case .raw(let raw):
-        for index in 0..<count {
-          let destination = destination(index)
+        let start = series.start
+        for packet in packets {
           raw.batch.append(
-            to: destination.address, scope: destination.scope, length: start.length, start: start.number,
+            to: packet.destination.address, scope: packet.destination.scope, length: start.length, start: start.number,
             begin: start.write(into:)
-          ) { fill(index, &$0) }
+          ) {
+            series.patch(&$0, to: packet.destination)
+            return packet.tag
+          }
         }
-      case .link(let link): Lane.append(count, start, to: &link.batch, destination, fill)
-      case .xdp(let xdp): Lane.append(count, start, to: &xdp.socket, destination, fill)
+      case .link(let link): Lane.append(packets, series, to: &link.batch)
+      case .xdp(let xdp): Lane.append(packets, series, to: &xdp.socket)
       }
     }
 
     @inline(__always)
-    private static func append<Template>(
-      _ count: Int, _ start: Start<Template>, to batch: inout some FrameBatch & ~Copyable,
-      _ destination: (_ index: Int) -> Destination,
-      _ fill: (_ index: Int, _ packet: inout MutableSpan<UInt8>) -> UInt64
+    private static func append<Series: PacketSeries>(
+      _ packets: some RandomAccessCollection<Packet>, _ series: Series, to batch: inout some FrameBatch & ~Copyable
     ) {
-      batch.append(count, length: start.length, start: start.number, begin: start.write(into:)) { index, frame in
-        if let hardware = destination(index).hardware { EthernetHeader.patch(destination: hardware, into: &frame) }
-        return fill(index, &frame)
+      let start = series.start
+      batch.append(packets.count, length: start.length, start: start.number, begin: start.write(into:)) {
+        index, frame in
+        let packet = packets[packets.index(packets.startIndex, offsetBy: index)]
+        if let hardware = packet.destination.hardware { EthernetHeader.patch(destination: hardware, into: &frame) }
+        series.patch(&frame, to: packet.destination)
+        return packet.tag
       }
     }
 

@@ -16,7 +16,9 @@
     /// By path: our address, and whether a gateway has its packets, whoever they are for.
     private let sources: [IPAddress]
     private let hasGateway: [Bool]
-    private var probes: [SweepTransmitter.Probe] = []
+    /// Their tags are positions.
+    private var probes: [Lane.Packet] = []
+    private var targets: [UInt64] = []
     /// By path: what the sequence numbers of probes from this port begin with.
     private var cookies: (port: UInt16, starts: [SweepCookie.Start])
     private var unreachable: [UInt64] = []
@@ -34,6 +36,7 @@
       transmitter = try SweepTransmitter(
         paths: job.paths.all, choice: job.transmit, configuration: job.configuration, isPatient: isPatient)
       probes.reserveCapacity(SweepTransmitter.batchSize)
+      targets.reserveCapacity(SweepTransmitter.batchSize)
       for notice in transmitter.notices { shared.notice(notice) }
     }
 
@@ -53,7 +56,7 @@
       }
       let timestamp = job.configuration.tcpOptions.hasTimestamps ? job.timestamp(at: now) : nil
       // Taken out and put back: what a class has is reached for once, not with each probe.
-      var probes: [SweepTransmitter.Probe] = []
+      var probes: [Lane.Packet] = []
       swap(&probes, &self.probes)
       route(positions, to: &probes, into: &batch)
       if job.transmit.hasFrames {
@@ -63,7 +66,7 @@
         }
       }
       transmitter.append(probes, from: port, cookies: cookies.starts, timestamp: timestamp)
-      batch.positions = probes.count == positions.count ? positions : probes.map(\.position)
+      batch.positions = probes.count == positions.count ? positions : probes.map(\.tag)
       swap(&probes, &self.probes)
       transmitter.flush()
       batch.end = .now
@@ -89,32 +92,38 @@
     }
 
     private func route(
-      _ positions: [UInt64], to probes: inout [SweepTransmitter.Probe], into batch: inout SweepState.SentBatch
+      _ positions: [UInt64], to probes: inout [Lane.Packet], into batch: inout SweepState.SentBatch
     ) {
-      let (order, paths) = (job.order, job.paths)
+      // One step for all positions before the next step: so the processor has several of them under way at a time, and the
+      // permutation, which is a long chain, is not waited for.
+      let order = job.order
+      targets.removeAll(keepingCapacity: true)
+      targets.append(addingCapacity: positions.count) { targets in
+        for position in positions { targets.append(order.target(at: position)) }
+      }
       probes.removeAll(keepingCapacity: true)
       probes.append(addingCapacity: positions.count) { probes in
-        for position in positions {
-          let element = job.targets[order.target(at: position)]
-          guard let path = paths.path(to: element) else {
+        for (position, target) in zip(positions, targets) {
+          let element = job.targets[target]
+          guard let path = job.paths.path(to: element) else {
             batch.unroutable.append(position)
             continue
           }
           let destination = Lane.Destination(
-            address: element.address, port: element.port, scope: paths.scope(of: element))
-          probes.append(.init(position: position, path: path, destination: destination))
+            address: element.address, port: element.port, scope: job.paths.scope(of: element, on: path))
+          probes.append(Lane.Packet(tag: position, path: path, destination: destination))
         }
       }
     }
 
     /// Gives frames their receivers, and takes those out of the batch that have none at present.
     private func address(
-      _ probes: inout [SweepTransmitter.Probe], by hops: NextHops, into batch: inout SweepState.SentBatch, now: Instant
+      _ probes: inout [Lane.Packet], by hops: NextHops, into batch: inout SweepState.SentBatch, now: Instant
     ) {
       var kept = 0
       var gateway: (path: Int, mac: MACAddress)?
       for index in probes.indices {
-        let (position, path) = (probes[index].position, probes[index].path)
+        let (position, path) = (probes[index].tag, probes[index].path)
         if let gateway, gateway.path == path {
           probes[index].destination.hardware = gateway.mac
         } else if job.transmit.ways[path].isFramed {

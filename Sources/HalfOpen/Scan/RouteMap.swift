@@ -89,11 +89,11 @@ struct RouteMap: Sendable {
     }
   }
 
-  /// What `sockaddr_in6` has to say of a target's zone: the interface of a scoped or link-local one, else 0.
-  func scope(of element: TargetSet.Element) -> UInt32 {
-    guard case .v6(let address) = element.address, element.zone > 0 || address.isLinkLocal,
-      let path = path(to: element)
-    else { return 0 }
+  /// What `sockaddr_in6` has to say of the zone of a target, whose path is known: the interface of a scoped or link-local
+  /// one, else 0.
+  @inline(__always)
+  func scope(of element: TargetSet.Element, on path: Int) -> UInt32 {
+    guard case .v6(let address) = element.address, element.zone > 0 || address.isLinkLocal else { return 0 }
     return all[path].interface
   }
 

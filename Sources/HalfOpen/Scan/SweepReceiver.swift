@@ -188,7 +188,7 @@
       guard let path = job.paths.path(to: element) else { return }
       transmitter.appendReset(
         Lane.Destination(
-          address: reset.flow.address, port: reset.flow.port, scope: job.paths.scope(of: element),
+          address: reset.flow.address, port: reset.flow.port, scope: job.paths.scope(of: element, on: path),
           hardware: reset.interface == job.paths[path].interface ? reset.hardware : nil),
         from: reset.flow.localPort, path: path, sequence: reset.sequence)
     }

@@ -15,13 +15,6 @@
       var errno: Errno
     }
 
-    /// A probe whose way is known.
-    struct Probe {
-      var position: UInt64
-      var path: Int
-      var destination: Lane.Destination
-    }
-
     /// Packets handed to the kernel in one call.
     static let batchSize = 128
     /// The tag of what nobody waits for.
@@ -29,10 +22,10 @@
 
     /// What a path's packets begin as.
     private struct Starts {
-      let syn: Lane.Start<ProbeTemplate>
-      let reset: Lane.Start<ResetTemplate>
+      let syn: PacketStart<ProbeTemplate>
+      let reset: PacketStart<ResetTemplate>
       /// For RSTs to who has no hardware address on the path's link, and their lane: through the kernel's routing.
-      let routed: (reset: Lane.Start<ResetTemplate>, lane: Int)?
+      let routed: (reset: PacketStart<ResetTemplate>, lane: Int)?
       /// The place in `lanes`.
       let lane: Int
     }
@@ -71,11 +64,11 @@
         let reset = ResetTemplate(source: path.source, ttl: configuration.ttl)
         starts.append(
           Starts(
-            syn: Lane.Start(
+            syn: PacketStart(
               template: ProbeTemplate(source: path.source, ttl: configuration.ttl, layout: configuration.tcpOptions),
               number: number, header: header),
-            reset: Lane.Start(template: reset, number: number + 1, header: header),
-            routed: routed.map { (Lane.Start(template: reset, number: number + 2, header: nil), $0) }, lane: place))
+            reset: PacketStart(template: reset, number: number + 1, header: header),
+            routed: routed.map { (PacketStart(template: reset, number: number + 2, header: nil), $0) }, lane: place))
       }
       (self.starts, self.lanes) = (starts, lanes)
     }
@@ -92,32 +85,33 @@
     /// What the lanes could not be, and are instead.
     var notices: [String] { lanes.compactMap(\.fallback) }
 
-    /// Adds SYNs from a port. The position of one that does not leave comes back as the tag of its failure.
+    /// Adds SYNs from a port.
     /// - Parameters:
     ///   - cookies: by path.
     ///   - timestamp: TSval, where there is one.
-    func append(_ probes: [Probe], from localPort: UInt16, cookies: [SweepCookie.Start], timestamp: UInt32?) {
+    func append(_ probes: [Lane.Packet], from localPort: UInt16, cookies: [SweepCookie.Start], timestamp: UInt32?) {
       var next = 0
       while next < probes.count {
         let path = probes[next].path
         let end = probes[next...].firstIndex { $0.path != path } ?? probes.count
         let lane = lanes[starts[path].lane]
-        let series = Lane.Series(
+        if lane.room == 0 { flush() }
+        let part = probes[next..<min(end, next + lane.room)]
+        let series = ProbeSeries(
           start: starts[path].syn, cookie: cookies[path], localPort: localPort, timestamp: timestamp)
-        if lane.isFull { flush() }
-        let added = lane.append(probes, next..<end, series)
-        if recorder != nil { copy(probes[next..<added], series) }
-        next = added
+        lane.append(part, series)
+        if recorder != nil { copy(part, series) }
+        next = part.endIndex
       }
     }
 
-    private func copy(_ probes: ArraySlice<Probe>, _ series: Lane.Series) {
+    private func copy(_ probes: ArraySlice<Lane.Packet>, _ series: ProbeSeries) {
       for probe in probes {
         let (address, port) = (probe.destination.address, probe.destination.port)
         let copy = PacketCopy(
           series.start.template, Flow(address: address, port: port, localPort: series.localPort),
           sequence: series.cookie.sequence(to: address, port: port), timestamp: series.timestamp)
-        copies.append(copy, tag: probe.position)
+        copies.append(copy, tag: probe.tag)
       }
     }
 
@@ -125,13 +119,13 @@
     func appendReset(_ destination: Lane.Destination, from localPort: UInt16, path: Int, sequence: SequenceNumber) {
       let routed = destination.hardware == nil ? starts[path].routed : nil
       let lane = lanes[routed?.lane ?? starts[path].lane]
-      if lane.isFull { flush() }
-      lane.append(
-        routed?.reset ?? starts[path].reset, to: destination, localPort: localPort, sequence: sequence,
-        tag: SweepTransmitter.noTag)
+      if lane.room == 0 { flush() }
+      let packet = Lane.Packet(tag: SweepTransmitter.noTag, path: path, destination: destination)
+      let start = routed?.reset ?? starts[path].reset
+      lane.append(CollectionOfOne(packet), ResetSeries(start: start, localPort: localPort, sequence: sequence))
       if recorder != nil {
         let flow = Flow(address: destination.address, port: destination.port, localPort: localPort)
-        copies.append(PacketCopy(starts[path].reset.template, flow, sequence: sequence), tag: SweepTransmitter.noTag)
+        copies.append(PacketCopy(start.template, flow, sequence: sequence), tag: SweepTransmitter.noTag)
       }
     }
 

@@ -5,6 +5,8 @@ struct PortShelf: Sendable {
   /// Where each set's ranges begin; one more at the end.
   private var starts: [Int] = [0]
   private var counts: [UInt64] = []
+  /// Each set's lowest port.
+  private var lowest: [UInt16] = []
   private var firsts: [UInt16] = []
   private var lasts: [UInt16] = []
   /// How many ports of the set come before each range.
@@ -21,11 +23,15 @@ struct PortShelf: Sendable {
       }
       starts.append(firsts.count)
       counts.append(UInt64(count))
+      lowest.append(set.ranges.first?.lowerBound ?? 0)
     }
   }
 
   /// How many ports set `number` has.
   func count(_ number: Int) -> UInt64 { counts[number] }
+
+  /// The port of set `number`, which has one.
+  func onlyPort(in number: Int) -> UInt16 { lowest[number] }
 
   /// The port with `rank` lower ones in set `number`; the rank has to be below its count.
   func port(at rank: Int, in number: Int) -> UInt16 {

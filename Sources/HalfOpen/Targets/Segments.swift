@@ -38,7 +38,8 @@ struct Segments<Bound: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
     let set = Int(ports[segment])
     let (place, portCount) = (index - bases[segment], shelf.count(set))
     // Sweeps of one port are many, and a division takes as long as all else.
-    let (host, rank) = portCount == 1 ? (place, 0) : place.quotientAndRemainder(dividingBy: portCount)
+    if portCount == 1 { return (firsts[segment] + Bound(truncatingIfNeeded: place), shelf.onlyPort(in: set)) }
+    let (host, rank) = place.quotientAndRemainder(dividingBy: portCount)
     return (firsts[segment] + Bound(truncatingIfNeeded: host), shelf.port(at: Int(rank), in: set))
   }
 

@@ -61,6 +61,7 @@ package struct TargetSet: Sendable {
     return Element(address: .v4(IPv4Address(rawValue: address)), port: port)
   }
 
+  @inline(__always)
   private func v6Element(_ index: UInt64) -> Element {
     let zone = partition(bases.count) { bases[$0] > index } - 1
     let (address, port) = v6[zone].target(at: index - bases[zone], on: shelf)

@@ -123,7 +123,7 @@
         for packet in packets {
           raw.batch.append(
             to: packet.destination.address, scope: packet.destination.scope, length: start.length, start: start.number,
-            begin: start.write(into:)
+            begin: { start.write(into: &$0) }
           ) {
             series.patch(&$0, to: packet.destination)
             return packet.tag
@@ -139,7 +139,7 @@
       _ packets: some RandomAccessCollection<Packet>, _ series: Series, to batch: inout some FrameBatch & ~Copyable
     ) {
       let start = series.start
-      batch.append(packets.count, length: start.length, start: start.number, begin: start.write(into:)) {
+      batch.append(packets.count, length: start.length, start: start.number, begin: { start.write(into: &$0) }) {
         index, frame in
         let packet = packets[packets.index(packets.startIndex, offsetBy: index)]
         if let hardware = packet.destination.hardware { EthernetHeader.patch(destination: hardware, into: &frame) }

@@ -69,7 +69,7 @@
       let answers = try AnswerTransmitter(job)
       var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared, transmitter: answers, tap: tap)
       let hasHeard = Semaphore()
-      let crew = try SenderCrew(job.configuration.senders - 1, job: job, shared: shared, hops: hops, tap: tap)
+      let crew = try SenderCrew(job.senders - 1, job: job, shared: shared, hops: hops, tap: tap)
       do throws(SystemCallError) {
         var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
           receiver?.run()

@@ -39,6 +39,9 @@ final class SweepJob: Sendable {
     }
   }
 
+  /// Threads that send.
+  var senders: Int { configuration.senders(processors: processorCount()) }
+
   /// The port that probes of a pass leave from.
   func port(of pass: Int) -> UInt16 { ports[min(pass, ports.count - 1)] }
 
@@ -58,5 +61,16 @@ final class SweepJob: Sendable {
     ReplyMatcher(
       targets: targets, order: order, positions: positions, cookie: cookie, ports: ports,
       passes: configuration.retries + 1, zones: paths.zones)
+  }
+}
+
+extension SweepConfiguration {
+  /// Threads that send, on a host with so many processors.
+  func senders(processors: Int) -> Int {
+    if let senders { return senders }
+    guard rate.isFinite, transmit != .xdp else { return 1 }
+    // As many as are awake at the rate: see `SweepState.nextTurn(ofHelper:upTo:now:into:)`.
+    let needed = 1 + Int(min(rate / SweepState.ratePerThread, 63))
+    return max(1, min(needed, processors))
   }
 }

@@ -18,7 +18,7 @@ struct SweepOutline: Sendable {
     guard configuration.rate > 0, configuration.retries >= 0, configuration.retries <= 15 else {
       throw .invalid("rate or retries", advice: "the rate is above 0, retries are 0 to 15")
     }
-    guard (1...64).contains(configuration.senders) else {
+    guard (1...64).contains(configuration.senders ?? 1) else {
       throw .invalid("number of sending threads", advice: "give 1 to 64")
     }
     self.targets = targets

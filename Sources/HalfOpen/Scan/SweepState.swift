@@ -64,7 +64,7 @@ struct SweepState: Sendable {
   /// A sending thread that the rate does not need looks after so long whether that is still so.
   private static let idlePause: Int64 = 1_000_000_000
   /// Packets a second that one thread sends with ease.
-  private static let ratePerThread = 200_000.0
+  static let ratePerThread = 200_000.0
 
   init(positions: Range<UInt64>, configuration: SweepConfiguration, windowCapacity: UInt64? = nil, now: Instant) {
     answered = AnsweredMap(positions: positions, capacity: windowCapacity ?? AnsweredMap.defaultCapacity)

@@ -29,6 +29,8 @@ public struct SweepPlan: Sendable {
   public var mostProbes: UInt64
   /// What the order follows from.
   public var seed: UInt64
+  /// Threads that would send; further ones rest while the rate does not need them.
+  public var senders: Int
   /// The ways to the targets, each once.
   public var ways: [Way]
   /// Targets that no way leads to.
@@ -64,7 +66,7 @@ extension Sweep {
     let (probes, isTooMany) = count.multipliedReportingOverflow(by: UInt64(configuration.retries + 1))
     return SweepPlan(
       backend: backend, why: why, targets: count, mostProbes: isTooMany ? .max : probes, seed: outline.seed,
-      ways: job.ways(isPacket: isPacket),
+      senders: isPacket ? job.senders : 1, ways: job.ways(isPacket: isPacket),
       faults: job.paths.faults.map(SweepFault.init),
       sourcePorts: isPacket ? job.ports : [],
       firstPackets: isPacket ? job.firstPackets(packets, pass: resume?.pass ?? 0, from: resume?.cursor ?? 0) : [])

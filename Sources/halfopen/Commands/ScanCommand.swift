@@ -44,7 +44,7 @@ struct ScanCommand: ParsableCommand, Executable {
     if engine.captureInterface.contains("any") {
       throw ValidationError("--capture-interface any is for check; name the interfaces that replies may come by")
     }
-    let isPlain = packets.transmit == .auto && packets.tcpOptions == .mss && packets.ttl == 64 && packets.senders == 1
+    let isPlain = packets.transmit == .auto && packets.tcpOptions == .mss && packets.ttl == 64 && packets.senders == nil
     if engine.backend == .connect, !isPlain || packets.gatewayMAC != nil {
       throw ValidationError(
         "--transmit, --senders, --tcp-options, --ttl and --gateway-mac need the packet engine; drop them or --backend "
@@ -171,8 +171,8 @@ struct ScanPackets: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Threads that send, 1 to 64: a further one for each 200,000 packets a second of the rate.", valueName: "N"))
-  var senders = 1
+      "Threads that send, 1 to 64 (default: one more for each 200,000 packets a second of the rate).", valueName: "N"))
+  var senders: Int?
 
   @Option(help: "The TCP options of a SYN.")
   var tcpOptions: TCPOptionLayout = .mss
@@ -189,7 +189,7 @@ struct ScanPackets: ParsableArguments {
     if let gatewayMAC, MACAddress(gatewayMAC) == nil {
       throw ValidationError("--gateway-mac '\(gatewayMAC)' is no address; give one such as 02:00:5e:10:00:01")
     }
-    guard (1...64).contains(senders) else { throw ValidationError("--senders \(senders): give 1 to 64") }
+    if let senders, !(1...64).contains(senders) { throw ValidationError("--senders \(senders): give 1 to 64") }
     guard ttl > 0 else { throw ValidationError("--ttl 0: such a packet goes nowhere; give 1 to 255") }
   }
 }

@@ -54,7 +54,7 @@ struct ScanPlan: Sendable {
       rows.append(("resumed", "pass \(resume.checkpoint.pass + 1), from place \(resume.checkpoint.cursor) on"))
     }
     rows += [("probes", probes), ("rate", rate), ("time", time), ("engine", "\(plan.backend.rawValue): \(plan.why)")]
-    if start.configuration.senders > 1 { rows.append(("senders", "\(start.configuration.senders) threads")) }
+    if plan.senders > 1 { rows.append(("senders", "\(plan.senders) threads")) }
     rows += plan.ways.map { ("way", text($0)) }
     if let first = plan.sourcePorts.first, let last = plan.sourcePorts.last {
       rows.append(("source ports", first == last ? "\(first)" : "\(first) to \(last), one for each pass"))

@@ -157,8 +157,10 @@
     case .immediate, .queued: unsafe pcap_set_immediate_mode(handle, 1)
     case .batched(let milliseconds): unsafe pcap_set_timeout(handle, milliseconds)
     }
-    // Refused where the system has microseconds only; `hasNanoseconds` then says so.
-    unsafe pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO)
+    if options.stamps == .nanoseconds {
+      // Refused where the system has microseconds only; `hasNanoseconds` then says so.
+      unsafe pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO)
+    }
     let status = unsafe pcap_activate(handle)
     guard status >= 0 else {
       let error = CaptureError(status: status, subject: options.interface, message: unsafe lastError(handle))

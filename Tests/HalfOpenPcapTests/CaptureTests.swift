@@ -60,6 +60,22 @@
       }
     }
 
+    @Test(arguments: [.immediate, .batched(milliseconds: 10)] as [CaptureOptions.Delivery])
+    func stampsAreMicrosecondsOfNowWhereThatIsEnough(_ delivery: CaptureOptions.Delivery) async throws {
+      try await withPrivateNetwork { _ in
+        var capture = try Capture(
+          CaptureOptions(interface: "lo", filter: "tcp[13] & 0x02 != 0", delivery: delivery, stamps: .microseconds))
+        let before = realtimeNanoseconds() / 1000 * 1000
+        try sendSYNs(1..<33, to: "127.0.0.1")
+        let seen = try capture.collect(32)
+        let after = realtimeNanoseconds()
+        let isPrecise = capture.hasNanoseconds
+        #expect(!isPrecise)
+        #expect(seen.count == 32 && seen.allSatisfy { $0.nanoseconds >= before && $0.nanoseconds <= after })
+        #expect(seen.allSatisfy { $0.nanoseconds % 1000 == 0 })
+      }
+    }
+
     @Test(arguments: deliveries)
     func snapLengthCutsAndTheRealLengthIsKept(_ delivery: CaptureOptions.Delivery) async throws {
       try await withPrivateNetwork { _ in

@@ -68,7 +68,9 @@
       let options = CaptureOptions(
         interface: name, direction: isWatching && !isLoopback ? .both : .incoming,
         delivery: isBatched ? .batched(milliseconds: 10) : SweepCaptures.isSmall(job) ? .queued : .immediate,
-        snapLength: SweepCaptures.snapLength, bufferSize: SweepCaptures.bufferSize(job))
+        snapLength: SweepCaptures.snapLength, bufferSize: SweepCaptures.bufferSize(job),
+        // Those of every packet would cost more than a microsecond is worth here.
+        stamps: .microseconds)
       let filter = { linkType in
         ReplyFilter(addresses: sources.map { .init($0) }, ports: job.ports.map { $0...$0 }, linkType: linkType)
       }

@@ -11,8 +11,6 @@
 package struct PaceSchedule: Sendable {
   /// Stalls longer than this are not made up for.
   private static let longestStall = 50e6
-  /// A look at the clock pays if this much is due, in nanoseconds: so do packets come in batches of two milliseconds.
-  private static let quantum = 2e6
 
   /// Packets a second; infinite for no limit.
   package private(set) var rate: Double
@@ -63,7 +61,7 @@ package struct PaceSchedule: Sendable {
   /// already.
   package func wake(upTo limit: Int = .max) -> Int64 {
     guard interval > 0 else { return last }
-    let batch = max(1, min(PaceSchedule.quantum / interval, Double(limit)).rounded(.down))
+    let batch = max(1, min(quantum / interval, Double(limit)).rounded(.down))
     let wait = ahead + (batch - 1) * step
     return last.addingReportingOverflow(Int64(min(wait, 1e18).rounded(.up))).partialValue
   }
@@ -76,6 +74,10 @@ package struct PaceSchedule: Sendable {
     last = now
     if old == 0 { ahead = 0 } else if ahead > 0 { ahead *= interval / old }
   }
+
+  /// A look at the clock pays if this much is due, in nanoseconds: so do packets come in batches of two milliseconds. Of one
+  /// after a stall: what a batch's first packet waits is missing where the next wake is late too.
+  private var quantum: Double { debt > 0 ? 1e6 : 2e6 }
 
   private var step: Double { debt > 0 ? interval / (1 + haste) : interval }
 

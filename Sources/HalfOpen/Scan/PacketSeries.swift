@@ -75,4 +75,16 @@
     }
   }
 
+  extension PacketCopy {
+    /// A packet of a series as it leaves, but for what the kernel fills in where it makes the frame.
+    init(_ series: some PacketSeries, to destination: Lane.Destination) {
+      let start = series.start
+      var bytes = [UInt8](repeating: 0, count: start.length)
+      var span = bytes.mutableSpan
+      start.write(into: &span)
+      series.patch(&span, to: destination)
+      self.bytes = Array(bytes.dropFirst(start.offset))
+    }
+  }
+
 #endif

@@ -24,16 +24,17 @@ extension ResetTemplate: PacketTemplate {
   }
 }
 
-/// A packet of a template, made once more for who wants to see it.
+/// A packet made once more for who wants to see it.
 struct PacketCopy {
-  private(set) var bytes: [UInt8]
+  let bytes: [UInt8]
 
-  init(_ template: some PacketTemplate, _ flow: Flow, sequence: SequenceNumber, timestamp: UInt32? = nil) {
-    bytes = [UInt8](repeating: 0, count: template.length)
+  init(_ template: some PacketTemplate, _ flow: Flow, sequence: SequenceNumber) {
+    var bytes = [UInt8](repeating: 0, count: template.length)
     var span = bytes.mutableSpan
     template.write(into: &span, at: 0)
     template.patch(
       into: &span, at: 0, destination: flow.address, sourcePort: flow.localPort, destinationPort: flow.port,
-      sequence: sequence, identification: 0, timestamp: timestamp)
+      sequence: sequence, identification: 0, timestamp: nil)
+    self.bytes = bytes
   }
 }

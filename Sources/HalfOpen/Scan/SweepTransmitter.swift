@@ -100,18 +100,8 @@
         let series = ProbeSeries(
           start: starts[path].syn, cookie: cookies[path], localPort: localPort, timestamp: timestamp)
         lane.append(part, series)
-        if recorder != nil { copy(part, series) }
+        copy(part, series)
         next = part.endIndex
-      }
-    }
-
-    private func copy(_ probes: ArraySlice<Lane.Packet>, _ series: ProbeSeries) {
-      for probe in probes {
-        let (address, port) = (probe.destination.address, probe.destination.port)
-        let copy = PacketCopy(
-          series.start.template, Flow(address: address, port: port, localPort: series.localPort),
-          sequence: series.cookie.sequence(to: address, port: port), timestamp: series.timestamp)
-        copies.append(copy, tag: probe.tag)
       }
     }
 
@@ -122,11 +112,14 @@
       if lane.room == 0 { flush() }
       let packet = Lane.Packet(tag: SweepTransmitter.noTag, path: path, destination: destination)
       let start = routed?.reset ?? starts[path].reset
-      lane.append(CollectionOfOne(packet), ResetSeries(start: start, localPort: localPort, sequence: sequence))
-      if recorder != nil {
-        let flow = Flow(address: destination.address, port: destination.port, localPort: localPort)
-        copies.append(PacketCopy(start.template, flow, sequence: sequence), tag: SweepTransmitter.noTag)
-      }
+      let series = ResetSeries(start: start, localPort: localPort, sequence: sequence)
+      lane.append(CollectionOfOne(packet), series)
+      copy(CollectionOfOne(packet), series)
+    }
+
+    private func copy(_ packets: some Collection<Lane.Packet>, _ series: some PacketSeries) {
+      guard recorder != nil else { return }
+      for packet in packets { copies.append(PacketCopy(series, to: packet.destination), tag: packet.tag) }
     }
 
     /// Sends what has gathered; what did not leave is in `failures`.

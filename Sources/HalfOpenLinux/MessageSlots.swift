@@ -16,7 +16,7 @@ import SystemPackage
   private let addresses: UnsafeMutablePointer<sockaddr_in6>
   private let parts: UnsafeMutablePointer<iovec>
   private let messages: UnsafeMutablePointer<clinux_mmsghdr>
-  private let tags: UnsafeMutablePointer<UInt64>
+  private var tags: Slab<UInt64>
 
   /// Waits of one `send` for a full socket buffer or queue, before what is left is given up as failed.
   private static var waits: Int { 16 }
@@ -29,11 +29,10 @@ import SystemPackage
     unsafe addresses = .allocate(capacity: capacity)
     unsafe parts = .allocate(capacity: capacity)
     unsafe messages = .allocate(capacity: capacity)
-    unsafe tags = .allocate(capacity: capacity)
+    tags = Slab(repeating: 0, count: capacity)
     // SAFETY: each array has `capacity` elements (`bytes` that many slots), and they live as long as `self`.
     unsafe bytes.initialize(repeating: 0, count: capacity * size)
     unsafe addresses.initialize(repeating: sockaddr_in6(), count: capacity)
-    unsafe tags.initialize(repeating: 0, count: capacity)
     for index in 0..<capacity {
       unsafe (parts + index).initialize(to: iovec(iov_base: bytes + index * size, iov_len: 0))
       var message = unsafe clinux_mmsghdr()
@@ -50,7 +49,6 @@ import SystemPackage
     unsafe addresses.deallocate()
     unsafe parts.deallocate()
     unsafe messages.deallocate()
-    unsafe tags.deallocate()
   }
 
   /// The bytes in use of a slot.
@@ -64,16 +62,8 @@ import SystemPackage
 
   /// What a slot's message is called by who filled it. Nothing of it is sent.
   subscript(tag index: Int) -> UInt64 {
-    get {
-      precondition(index >= 0 && index < capacity)
-      // SAFETY: slot `index` is there.
-      return unsafe tags[index]
-    }
-    set {
-      precondition(index >= 0 && index < capacity)
-      // SAFETY: slot `index` is there.
-      unsafe tags[index] = newValue
-    }
+    get { tags[index] }
+    set { tags[index] = newValue }
   }
 
   /// Makes `length` bytes of a slot the message, and lets `fill` change them.

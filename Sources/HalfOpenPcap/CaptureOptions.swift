@@ -26,7 +26,7 @@
     /// How exactly a packet's time is known.
     package enum Stamps: Hashable, Sendable {
       /// As the packet arrives. For that the kernel stamps every packet that the host receives, captured or not, which costs
-      /// each some 45 ns (`net_enable_timestamp` in net/core/dev.c; libpcap asks for it by SO_TIMESTAMPNS).
+      /// each 30 to 45 ns (`net_enable_timestamp` in net/core/dev.c; libpcap asks for it by SO_TIMESTAMPNS).
       case nanoseconds
       /// As a packet that the filter lets pass goes into the ring (`tpacket_rcv` in net/packet/af_packet.c).
       case microseconds
@@ -43,12 +43,12 @@
     package var snapLength: Int32
     /// The kernel's ring, in bytes. A socket's queue gets no more than `net.core.rmem_max` without CAP_NET_ADMIN.
     package var bufferSize: Int32
+    /// Of a ring. A socket's queue has nanoseconds.
     package var stamps: Stamps
 
     package init(
       interface: String, filter: String = "", direction: Direction = .incoming, delivery: Delivery = .immediate,
-      snapLength: Int32 = 128, bufferSize: Int32 = 8 << 20,
-      stamps: Stamps = .nanoseconds
+      snapLength: Int32 = 128, bufferSize: Int32 = 8 << 20, stamps: Stamps = .nanoseconds
     ) {
       self.interface = interface
       self.filter = filter

@@ -84,8 +84,8 @@
       }
     }
 
-    /// Room for what comes in 100 ms at the rate, and more where it is low. Not more than that: the kernel clears all of it
-    /// before the first packet is sent.
+    /// Room for the answers of some 100 ms at the rate, and of more where it is low; half as long while the host's RSTs are
+    /// seen too. Not more than that: the kernel clears all of it before the first packet is sent.
     ///
     /// In batches libpcap's ring has blocks of 256 KiB (create_ring in pcap-linux.c), with some 1600 answers each, and each
     /// batch closes one, however little it holds: 16 blocks last 160 ms while nobody reads. Without, 1 MiB holds some 5,000

@@ -30,7 +30,7 @@ protocol FramePort: ~Copyable {
 ///
 /// How the kernel tells what it did is `__xsk_generic_xmit` in its net/xdp/xsk.c.
 struct FrameSender<Port: FramePort & ~Copyable>: ~Copyable {
-  /// Waits of one `send` for room, as in `MessageSlots`.
+  /// Waits of one `flush` for room, as in `MessageSlots`.
   private static var waits: Int { 16 }
 
   /// What stands in a frame.

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -46,5 +47,8 @@ int clinux_name_thread(const char *name) { return pthread_setname_np(pthread_sel
 size_t clinux_allocated_bytes(void) {
   struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
+}
+int clinux_begin_writeback(int fd, off_t offset, off_t count) {
+  return sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);
 }
 int clinux_gettid(void) { return (int)syscall(SYS_gettid); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
 import SystemPackage
 
@@ -141,6 +142,17 @@ package func setSize(of descriptor: borrowing Descriptor, to size: Int64) throws
 package func synchronize(_ descriptor: borrowing Descriptor) throws(SystemCallError) {
   let fd = descriptor.rawValue
   try retrying("fdatasync") { fdatasync(fd) }
+}
+
+/// Has the kernel begin to write what a file was given last, so that a later `synchronize` finds little left to wait for.
+/// Where the file system can't, nothing happens.
+///
+/// The corresponding C function is `sync_file_range` with `SYNC_FILE_RANGE_WRITE`.
+/// - Parameter count: how many bytes before the file's position.
+package func beginSynchronizing(last count: Int, of descriptor: borrowing Descriptor) {
+  let fd = descriptor.rawValue
+  let end = lseek(fd, 0, SEEK_CUR)
+  _ = clinux_begin_writeback(fd, max(0, end - off_t(count)), off_t(count))
 }
 
 /// Gives a file another name, in the place of any file that has it, so that both outlast a loss of power.

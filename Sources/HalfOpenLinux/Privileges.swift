@@ -156,7 +156,7 @@ package enum Privileges {
     for name in try namesInFolder("/proc/self/task") {
       // It may have ended since.
       guard let id = CInt(name), let bytes = try? readFile("/proc/self/task/\(name)/status") else { continue }
-      found.append(ThreadPrivileges(id: id, status: String(decoding: bytes, as: UTF8.self)))
+      found.append(ThreadPrivileges(id: id, status: bytes))
     }
     return found
   }
@@ -168,15 +168,16 @@ package struct ThreadPrivileges: Hashable, Sendable {
   package private(set) var hasNoNewPrivileges = false
   package private(set) var hasNoCapabilities = true
 
-  package init(id: CInt, status: String) {
+  /// - Parameter status: the file. Read as bytes: as characters, those of ten threads take milliseconds of every start.
+  package init(id: CInt, status: [UInt8]) {
     self.id = id
-    for line in status.split(separator: "\n") {
-      let words = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-      guard words.count >= 2 else { continue }
-      switch words[0] {
-      case "NoNewPrivs:": hasNoNewPrivileges = words[1] == "1"
-      case "CapInh:", "CapPrm:", "CapEff:", "CapAmb:":
-        if words[1].contains(where: { $0 != "0" }) { hasNoCapabilities = false }
+    for line in status.split(separator: UInt8(ascii: "\n")) {
+      guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { continue }
+      let value = line[(colon + 1)...].drop { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") }
+      switch String(decoding: line[..<colon], as: UTF8.self) {
+      case "NoNewPrivs": hasNoNewPrivileges = value.elementsEqual("1".utf8)
+      case "CapInh", "CapPrm", "CapEff", "CapAmb":
+        if value.contains(where: { $0 != UInt8(ascii: "0") }) { hasNoCapabilities = false }
       default: break
       }
     }

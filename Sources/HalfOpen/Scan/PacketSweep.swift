@@ -87,13 +87,15 @@
           // silent are named.
           let namer = SilenceNamer(job: job, shared: shared)
           var naming = try? DedicatedThread(name: "halfopen-name") { namer.finish() }
-          var closing = try? DedicatedThread(name: "halfopen-close") {
-            hops.close()
+          var closingHops = try? DedicatedThread(name: "halfopen-close") { hops.close() }
+          var closingAnswers = try? DedicatedThread(name: "halfopen-close") {
             hasHeard.wait()
             answers.close()
           }
           sender = nil
-          closing.take()?.join()
+          crew.close()
+          closingHops.take()?.join()
+          closingAnswers.take()?.join()
           listening.take()?.join()
           naming.take()?.join()
           // Had there been no thread for it.

@@ -8,6 +8,7 @@
   final class SenderCrew: Sendable {
     private let bells: [Semaphore]
     private let ended = Semaphore()
+    private let closed = Semaphore()
 
     /// Opens everything, and starts threads that wait for `wake`.
     /// - Parameter count: how many.
@@ -34,20 +35,24 @@
     /// There may be something to do, for the first time or again.
     func wake() { for bell in bells { bell.signal() } }
 
-    /// Waits for all to end; the sweep's sending has.
+    /// Waits for all to have sent their last; the sweep's sending has ended.
     func join() {
       wake()
       for _ in bells { ended.wait() }
     }
 
+    /// Waits for their sockets to be closed, once they have sent their last.
+    func close() { for _ in bells { closed.wait() } }
+
     private func start(_ helper: sending SweepHelper, _ bell: Semaphore) throws(CheckError) {
       var helper: SweepHelper? = helper
       do throws(SystemCallError) {
-        _ = try DedicatedThread(name: "halfopen-send") { [ended] in
+        _ = try DedicatedThread(name: "halfopen-send") { [ended, closed] in
           bell.wait()
           helper?.run()
-          helper = nil
           ended.signal()
+          helper = nil
+          closed.signal()
         }
       } catch {
         throw CheckError(error, subject: "starting the sweep's threads")

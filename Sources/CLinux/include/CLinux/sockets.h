@@ -33,6 +33,8 @@ ssize_t clinux_recv_stamped(int fd, void *bytes, size_t room, struct timespec *s
 int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 int clinux_unshare(int flags);
 int clinux_setns(int fd, int kind);
+// sync_file_range with SYNC_FILE_RANGE_WRITE.
+int clinux_begin_writeback(int fd, off_t offset, off_t count);
 int clinux_gettid(void);
 // mallinfo2(3): bytes that malloc has given out, in all arenas.
 size_t clinux_allocated_bytes(void);

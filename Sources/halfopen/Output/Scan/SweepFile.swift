@@ -16,6 +16,7 @@ enum SweepPiece: Sendable {
 /// A file in one of the formats that are written as results come.
 final class SweepFile: OutputSink {
   private static let blockSize = 1 << 18
+  private static let worthSynchronizing = 1 << 16
   private let descriptor: Descriptor
   private let isRegular: Bool
   private var encoder: any SweepEncoder
@@ -59,6 +60,9 @@ final class SweepFile: OutputSink {
 
   private func write() throws(SystemCallError) {
     try writeAll(buffer[...], to: descriptor.rawValue)
+    // What is on its way to the disk need not be waited for at the end; a few lines would go there again and again.
+    let isWorthIt = isRegular && buffer.count >= SweepFile.worthSynchronizing
+    if isWorthIt { beginSynchronizing(last: buffer.count, of: descriptor) }
     buffer.removeAll(keepingCapacity: true)
   }
 

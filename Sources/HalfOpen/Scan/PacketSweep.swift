@@ -60,23 +60,32 @@
 
     func checkpoint() -> SweepCheckpoint { shared.checkpoint(job: job.fingerprint, seed: job.seed) }
 
-    /// Made here, so that a fault is the caller's to see and the sockets are of its namespace; then each thread has its own.
+    /// Each thread opens what it needs, side by side: a capture's ring takes tens of milliseconds, and so do AF_XDP sockets.
+    /// All is open when this returns, so that a fault is the caller's to see, and the sockets are of its namespace.
     private static func startThreads(
       _ job: SweepJob, shared: SweepShared, tap: PacketTap, gate: Semaphore
     ) throws(CheckError) {
       let hops = try SharedNextHops(job)
-      var sender: SweepSender? = try SweepSender(job, shared: shared, hops: hops, tap: tap)
       let answers = try AnswerTransmitter(job)
-      var receiver: SweepReceiver? = try SweepReceiver(job, shared: shared, transmitter: answers, tap: tap)
+      let (openingSender, openingReceiver) = (Opening(), Opening())
       let hasHeard = Semaphore()
-      let crew = try SenderCrew(job.senders - 1, job: job, shared: shared, hops: hops, tap: tap)
       do throws(SystemCallError) {
         var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
-          receiver?.run()
-          hasHeard.signal()
-          receiver = nil
+          let receiver = openingReceiver.end { () throws(CheckError) in
+            try SweepReceiver(job, shared: shared, transmitter: answers, tap: tap)
+          }
+          withExtendedLifetime(receiver) {
+            receiver?.run()
+            hasHeard.signal()
+          }
         }
         _ = try DedicatedThread(name: "halfopen-send") {
+          var sender: SweepSender?
+          let crew = openingSender.end { () throws(CheckError) in
+            sender = try SweepSender(job, shared: shared, hops: hops, tap: tap)
+            return try SenderCrew(job.senders - 1, job: job, shared: shared, hops: hops, tap: tap)
+          }
+          guard let crew else { return }
           gate.wait()
           shared.withLock { $0.begin(now: .now) }
           crew.wake()
@@ -104,9 +113,18 @@
         }
       } catch {
         shared.stop()
-        crew.wake()
         shared.endReceiving()
         throw CheckError(error, subject: "starting the sweep's threads")
+      }
+      do throws(CheckError) {
+        try openingSender.wait()
+        try openingReceiver.wait()
+      } catch {
+        // Those that did open what they need go.
+        shared.stop()
+        shared.endReceiving()
+        gate.signal()
+        throw error
       }
     }
   }

@@ -17,8 +17,6 @@
 
     /// Packets handed to the kernel in one call.
     static let batchSize = 128
-    /// The tag of what nobody waits for.
-    private static let noTag = UInt64.max
 
     /// What a path's packets begin as.
     private struct Starts {
@@ -33,6 +31,8 @@
     private let starts: [Starts]
     private var lanes: [Lane]
     private(set) var failures: [Failure] = []
+    /// RSTs so far: nobody looks for them by their tags, but each has its own.
+    private var resets: UInt64 = 0
     /// Gets a copy of each packet that leaves.
     var recorder: PacketRecorder?
     private var copies = SentCopies()
@@ -110,7 +110,8 @@
       let routed = destination.hardware == nil ? starts[path].routed : nil
       let lane = lanes[routed?.lane ?? starts[path].lane]
       if lane.room == 0 { flush() }
-      let packet = Lane.Packet(tag: SweepTransmitter.noTag, path: path, destination: destination)
+      let packet = Lane.Packet(tag: .max &- resets, path: path, destination: destination)
+      resets &+= 1
       let start = routed?.reset ?? starts[path].reset
       let series = ResetSeries(start: start, localPort: localPort, sequence: sequence)
       lane.append(CollectionOfOne(packet), series)

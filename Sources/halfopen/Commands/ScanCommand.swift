@@ -135,7 +135,8 @@ struct ScanSelection: ParsableArguments {
 
 /// How fast and how often.
 struct ScanPace: ParsableArguments {
-  @Option(help: ArgumentHelp("Packets a second, or 'max': as fast as replies are not lost.", valueName: "PPS"))
+  @Option(
+    help: ArgumentHelp("Packets a second, as in 20000, or 'max': as fast as replies are not lost.", valueName: "PPS"))
   var rate: RateArgument = .perSecond(1000)
 
   @Option(help: ArgumentHelp("How often a silent target is probed again, 0 to 15.", valueName: "N"))

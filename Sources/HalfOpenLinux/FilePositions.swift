@@ -145,13 +145,14 @@ package func synchronize(_ descriptor: borrowing Descriptor) throws(SystemCallEr
 }
 
 /// Has the kernel begin to write what a file was given last, so that a later `synchronize` finds little left to wait for.
-/// Where the file system can't, nothing happens.
+/// Where that can't be done, nothing happens.
 ///
 /// The corresponding C function is `sync_file_range` with `SYNC_FILE_RANGE_WRITE`.
 /// - Parameter count: how many bytes before the file's position.
 package func beginSynchronizing(last count: Int, of descriptor: borrowing Descriptor) {
   let fd = descriptor.rawValue
   let end = lseek(fd, 0, SEEK_CUR)
+  guard end >= 0 else { return }
   _ = clinux_begin_writeback(fd, max(0, end - off_t(count)), off_t(count))
 }
 

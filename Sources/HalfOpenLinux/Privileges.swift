@@ -168,7 +168,7 @@ package struct ThreadPrivileges: Hashable, Sendable {
   package private(set) var hasNoNewPrivileges = false
   package private(set) var hasNoCapabilities = true
 
-  /// - Parameter status: the file. Read as bytes: as characters, those of ten threads take milliseconds of every start.
+  /// - Parameter status: the file. Split as bytes: as characters, those of ten threads take milliseconds of every start.
   package init(id: CInt, status: [UInt8]) {
     self.id = id
     for line in status.split(separator: UInt8(ascii: "\n")) {

@@ -53,7 +53,7 @@ struct SourcePorts {
     let rooms = [(Int(taken.upperBound) + 1)..<65_536, 10_000..<max(10_000, Int(taken.lowerBound))]
     var starts = rooms.flatMap { room in
       let all = Array(stride(from: room.lowerBound, through: room.upperBound - count, by: count))
-      // Not shuffled: a random number for each of 1,700 blocks takes longer than the sockets of a sweep.
+      // Not shuffled: a random number for each of 1,700 blocks takes a millisecond.
       let first = all.indices.randomElement() ?? 0
       return all[first...] + all[..<first]
     }

@@ -8,9 +8,9 @@ final class Opening: Sendable {
   private let failure = Mutex<CheckError?>(nil)
   private let isOver = Semaphore()
 
-  /// By the thread, once.
+  /// By the thread, once: opens, and lets the other one know.
   /// - Returns: nil where it failed.
-  func end<Value>(_ open: () throws(CheckError) -> Value) -> Value? {
+  func run<Value>(_ open: () throws(CheckError) -> Value) -> Value? {
     defer { isOver.signal() }
     do throws(CheckError) { return try open() } catch {
       failure.withLock { $0 = error }

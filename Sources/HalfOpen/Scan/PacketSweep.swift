@@ -60,70 +60,20 @@
 
     func checkpoint() -> SweepCheckpoint { shared.checkpoint(job: job.fingerprint, seed: job.seed) }
 
-    /// Each thread opens what it needs, side by side: a capture's ring takes tens of milliseconds, and so do AF_XDP sockets.
     /// All is open when this returns, so that a fault is the caller's to see, and the sockets are of its namespace.
     private static func startThreads(
       _ job: SweepJob, shared: SweepShared, tap: PacketTap, gate: Semaphore
     ) throws(CheckError) {
-      let hops = try SharedNextHops(job)
-      let answers = try AnswerTransmitter(job)
-      let (openingSender, openingReceiver) = (Opening(), Opening())
-      let hasHeard = Semaphore()
-      do throws(SystemCallError) {
-        var listening: DedicatedThread? = try DedicatedThread(name: "halfopen-listen") {
-          let receiver = openingReceiver.end { () throws(CheckError) in
-            try SweepReceiver(job, shared: shared, transmitter: answers, tap: tap)
-          }
-          withExtendedLifetime(receiver) {
-            receiver?.run()
-            hasHeard.signal()
-          }
-        }
-        _ = try DedicatedThread(name: "halfopen-send") {
-          var sender: SweepSender?
-          let crew = openingSender.end { () throws(CheckError) in
-            sender = try SweepSender(job, shared: shared, hops: hops, tap: tap)
-            return try SenderCrew(job.senders - 1, job: job, shared: shared, hops: hops, tap: tap)
-          }
-          guard let crew else { return }
-          gate.wait()
-          shared.withLock { $0.begin(now: .now) }
-          crew.wake()
-          sender?.run()
-          crew.join()
-          shared.endReceiving()
-          // Closing a packet socket takes tens of milliseconds (`synchronize_net` in packet_release): side by side, while the
-          // silent are named.
-          let namer = SilenceNamer(job: job, shared: shared)
-          var naming = try? DedicatedThread(name: "halfopen-name") { namer.finish() }
-          var closingHops = try? DedicatedThread(name: "halfopen-close") { hops.close() }
-          var closingAnswers = try? DedicatedThread(name: "halfopen-close") {
-            hasHeard.wait()
-            answers.close()
-          }
-          sender = nil
-          crew.close()
-          closingHops.take()?.join()
-          closingAnswers.take()?.join()
-          listening.take()?.join()
-          naming.take()?.join()
-          // Had there been no thread for it.
-          namer.finish()
-          shared.end()
-        }
-      } catch {
-        shared.stop()
-        shared.endReceiving()
-        throw CheckError(error, subject: "starting the sweep's threads")
+      let opening = Opening()
+      let sending = try SweepThreads.start("halfopen-send") {
+        let threads = opening.run { () throws(CheckError) in try SweepThreads(job, shared: shared, tap: tap) }
+        guard let threads else { return }
+        gate.wait()
+        threads.run()
       }
-      do throws(CheckError) {
-        try openingSender.wait()
-        try openingReceiver.wait()
-      } catch {
-        // Those that did open what they need go.
-        shared.stop()
-        shared.endReceiving()
-        gate.signal()
+      do throws(CheckError) { try opening.wait() } catch {
+        // Until it has ended it has the source ports.
+        sending.join()
         throw error
       }
     }

@@ -37,11 +37,15 @@
         paths: job.paths.all, choice: job.transmit, configuration: job.configuration, isPatient: isPatient)
       probes.reserveCapacity(SweepTransmitter.batchSize)
       targets.reserveCapacity(SweepTransmitter.batchSize)
-      for notice in transmitter.notices { shared.notice(notice) }
     }
 
     /// All leave the way that was chosen for them.
     var isAsChosen: Bool { transmitter.notices.isEmpty }
+
+    /// Lets the sweep's user know which do not, and why.
+    func tellFallbacks() {
+      for notice in transmitter.notices { shared.notice(notice) }
+    }
 
     /// Gets a copy of each packet that leaves.
     func record(to recorder: PacketRecorder?) { transmitter.recorder = recorder }

@@ -30,6 +30,8 @@
     /// All leave the way that was chosen for them.
     var isAsChosen: Bool { prober.isAsChosen }
 
+    func tellFallbacks() { prober.tellFallbacks() }
+
     func run() {
       prober.record(to: tap.current)
       while true {

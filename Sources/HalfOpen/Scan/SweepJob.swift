@@ -68,7 +68,7 @@ extension SweepConfiguration {
   /// Threads that send, on a host with so many processors.
   func senders(processors: Int) -> Int {
     if let senders { return senders }
-    guard rate.isFinite, transmit != .xdp else { return 1 }
+    guard rate.isFinite else { return 1 }
     // As many as are awake at the rate: see `SweepState.nextTurn(ofHelper:upTo:now:into:)`.
     let needed = 1 + Int(min(rate / SweepState.ratePerThread, 63))
     return max(1, min(needed, processors))

@@ -37,6 +37,7 @@
       self.hops = hops
       namer = SilenceNamer(job: job, shared: shared)
       prober = try ProbeSender(job, shared: shared, hops: hops)
+      prober.tellFallbacks()
       positions.reserveCapacity(SweepTransmitter.batchSize)
       do throws(SystemCallError) {
         epoll = try Epoll(capacity: 16)

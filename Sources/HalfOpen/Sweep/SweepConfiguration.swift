@@ -34,8 +34,9 @@ public struct SweepConfiguration: Hashable, Sendable {
   /// most as many, and no more than 20,000 a second.
   public var rate: Double
   /// Threads that send, 1 to 64. Each sends some 200,000 packets a second with ease, and further ones are used where the
-  /// rate is above what those before them do. Nil for as many as the rate needs and the host has processors for: one by
-  /// AF_XDP, where each takes a queue of the device, and one for a rate without limit. Packet engine only.
+  /// rate is above what those before them do. Nil for as many as the rate needs and the host has processors for, one
+  /// for a rate without limit; by AF_XDP, where each takes a queue of the device, not more than that has. Packet engine
+  /// only.
   public var senders: Int?
   /// How often a silent target is probed again, each time at least a second later. 0 to 15.
   public var retries: Int
